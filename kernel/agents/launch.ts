@@ -1,0 +1,213 @@
+/**
+ * The seam between the kernel's bookkeeping of agents and the way a process is really started.
+ *
+ * A {@link Launcher} turns a {@link LaunchRequest} into a running {@link Process}. There are two: the plain one
+ * (an ordinary child process, no walls but Deno's own) and the sandbox (namespaces, seccomp, Landlock, cgroup).
+ * Nothing above this file knows which it talks to; what was really achieved is in {@link Isolation}.
+ *
+ * @module
+ */
+import type { Socket } from "node:net";
+
+/** The walls an operating system can put around an agent, by the names of `require` and `isolation`. */
+export const WALLS = [
+  "pid",
+  "mount",
+  "net",
+  "uts",
+  "ipc",
+  "user",
+  "caps",
+  "seccomp",
+  "landlock",
+  "cgroup",
+] as const;
+
+/** One wall. */
+export type Wall = (typeof WALLS)[number];
+
+/** Resource limits in the kernel's own units; `null` is "no limit". All numbers are 64-bit clean integers. */
+export interface Limits {
+  /** Bytes, for `memory.max`. */
+  readonly memory: number | null;
+  /** Processes and threads, for `pids.max`. */
+  readonly max_pids: number | null;
+  /** Microseconds of CPU per period, for `cpu.max`. */
+  readonly cpu_quota: number | null;
+  /** Microseconds, for `cpu.max`. */
+  readonly cpu_period: number;
+  /** Relative weight, 1024 is normal, for `cpu.weight`. */
+  readonly cpu_shares: number;
+}
+
+/** A place of the host that the agent sees. */
+export interface Mount {
+  /** Absolute, resolved path on the host. */
+  readonly source: string;
+  /** Absolute path inside the sandbox (equal to `source` where there is no mount namespace). */
+  readonly target: string;
+  readonly mode: "ro" | "rw";
+}
+
+/** Everything needed to start one process; already checked and resolved by the caller. */
+export interface LaunchRequest {
+  readonly id: number;
+  readonly name: string;
+  /** Absolute path of the program first; paths are as seen inside. */
+  readonly argv: readonly string[];
+  /** The whole environment: nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>;
+  /** Working directory as seen inside. */
+  readonly cwd: string;
+  readonly mounts: readonly Mount[];
+  /** `none`: a network namespace with nothing but loopback. `host`: the machine's own network. */
+  readonly network: "none" | "host";
+  /** False: an ordinary process was asked for (`sandboxed: false`); walls are then absent by wish, and said so. */
+  readonly sandboxed: boolean;
+  readonly limits: Limits;
+  /** Walls whose absence must refuse the launch. */
+  readonly require: readonly Wall[];
+  /** `null`: no input (reads see end of file). `pipe`: {@link Process.stdin} is writable. */
+  readonly stdin: "null" | "pipe";
+  /** A pseudo-terminal of this size instead of three pipes. */
+  readonly tty: { readonly rows: number; readonly columns: number } | null;
+}
+
+/** What really stands around a process, with the fields the original's clients read. */
+export interface Isolation {
+  /** True only if every wall stands and every limit that was asked for was applied and read back. */
+  readonly fully_isolated: boolean;
+  readonly namespaces: {
+    readonly pid: boolean;
+    readonly net: boolean;
+    readonly mnt: boolean;
+    readonly uts: boolean;
+    readonly ipc: boolean;
+    readonly user: boolean;
+  };
+  readonly cgroups: {
+    readonly available: boolean;
+    readonly memory_limit: boolean;
+    readonly cpu_quota: boolean;
+    readonly pids_limit: boolean;
+  };
+  readonly seccomp: boolean;
+  readonly landlock: boolean;
+  readonly capabilities_dropped: boolean;
+  readonly no_new_privs: boolean;
+  /** Walls that are not there. */
+  readonly missing: readonly Wall[];
+  /** Why, in one sentence; absent when nothing is missing. */
+  readonly degraded_reason?: string;
+}
+
+/** How a process ended. */
+export interface Exit {
+  /** 0-255; 128 + signal number when a signal ended it. */
+  readonly code: number;
+  /** Such as `SIGKILL`; null when it exited by itself. */
+  readonly signal: string | null;
+  /** `oom` is the cgroup's memory limit. */
+  readonly reason: "exited" | "killed" | "oom" | "crashed";
+  /** In words: `exited with status 3`, `killed by the memory limit, 64 MiB`. */
+  readonly cause: string;
+  /** Milliseconds from start to observed end. */
+  readonly duration_ms: number;
+  /** Null where the machine does not tell. */
+  readonly usage: { readonly user_ms: number; readonly system_ms: number; readonly max_rss: number } | null;
+}
+
+/** A started process. Every method is asynchronous and never blocks the event loop. */
+export interface Process {
+  /** Process id as the kernel's host sees it. */
+  readonly pid: number;
+  readonly isolation: Isolation;
+  /** The kernel's end of the agent's file descriptor 3. */
+  readonly channel: Socket;
+  /** Null when {@link LaunchRequest.stdin} was `null` and there is no tty. */
+  readonly stdin: Socket | null;
+  readonly stdout: Socket;
+  /** Null with a tty, where both streams are one. */
+  readonly stderr: Socket | null;
+  /** Resolves once, after output has ended or was given up; never rejects. */
+  readonly exited: Promise<Exit>;
+  /** Sends a signal such as `SIGTERM` to the agent itself. Resolves false if it is gone. */
+  signal(signal: string): Promise<boolean>;
+  /** Stops every process of the agent: freezer, else SIGSTOP to its process group. */
+  pause(): Promise<void>;
+  /** Undoes {@link pause}. */
+  resume(): Promise<void>;
+  /** Ends every process of the agent at once, also when paused. Resolves when the end was observed. */
+  kill(): Promise<void>;
+  /** Applies new limits to the running process; resolves with the ones that really hold now. */
+  setLimits(limits: Limits): Promise<{ applied: Limits; missing: readonly string[] }>;
+  /** Window size of the tty; nothing without one. */
+  resize(rows: number, columns: number): void;
+  /** Calls back on memory pressure, near-limit memory, refused forks and throttling. Returns the undo. */
+  onPressure(listener: (warning: Pressure) => void): () => void;
+  /** Host directory of the agent's cgroup, or null. */
+  readonly cgroup: string | null;
+  /** File descriptor of the agent's network namespace for {@link Launcher.listenInside}, or null. */
+  readonly netns: number | null;
+}
+
+/** A limit that is near or was hit, for RESOURCE_WARNING. */
+export interface Pressure {
+  readonly resource: "memory" | "cpu" | "pids" | "io";
+  /** Bytes, processes, or microseconds stalled. */
+  readonly used: number;
+  readonly limit: number | null;
+  readonly percent: number;
+  /** In words, such as `memory.high was exceeded 3 times`. */
+  readonly detail: string;
+}
+
+/** Starts processes. */
+export interface Launcher {
+  /** One line for the log and `clove doctor`: `sandbox (root, cgroup v2 at …)`. */
+  readonly description: string;
+  /**
+   * Starts a process.
+   *
+   * @throws {LaunchError} When the program cannot be started or a required wall cannot be had.
+   */
+  launch(request: LaunchRequest): Promise<Process>;
+  /** The named steps {@link launch} would take, without doing them. */
+  explain(request: LaunchRequest): readonly string[];
+  /** Which walls this machine offers and what blocks the others, with the remedy. */
+  probe(): Promise<readonly WallReport[]>;
+  /** Releases what the launcher itself holds; running processes must have been ended before. */
+  close(): Promise<void>;
+}
+
+/** One line of `clove doctor`. */
+export interface WallReport {
+  readonly wall: Wall;
+  readonly available: boolean;
+  /** `Landlock ABI 6`, or why it cannot be had. */
+  readonly detail: string;
+  /** What a person can do about it; empty when available. */
+  readonly remedy: string;
+}
+
+/** A launch that did not happen. `step` is the named step of the plan that failed. */
+export class LaunchError extends Error {
+  /** The step of the plan, such as `mount /proc`. */
+  readonly step: string;
+  /** Such as `EPERM`; empty when no system call failed. */
+  readonly errno: string;
+  /** True when a required wall is missing, as opposed to something that broke. */
+  readonly refused: boolean;
+
+  /** Says which step failed and why. */
+  constructor(
+    message: string,
+    options: { step: string; errno?: string; refused?: boolean; cause?: unknown },
+  ) {
+    super(message, { cause: options.cause });
+    this.name = "LaunchError";
+    this.step = options.step;
+    this.errno = options.errno ?? "";
+    this.refused = options.refused ?? false;
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * The services behind the syscalls, as handlers find them in `ctx.services`. `kernel.ts` builds them.
+ *
+ * @module
+ */
+import type { Clock } from "../worlds/clock.ts";
+import type { Files } from "../worlds/files.ts";
+import type { Random } from "../worlds/random.ts";
+import type { Agents } from "./agents/agents.ts";
+import type { AsyncResults } from "./async_results.ts";
+import type { Audit } from "./audit/audit.ts";
+import type { EventBus } from "./events.ts";
+import type { ExecRunner } from "./exec/exec.ts";
+import type { Log } from "./log.ts";
+import type { Mail } from "./mail.ts";
+import type { Principals } from "./principals.ts";
+import type { StateStore } from "./state/state.ts";
+import type { Storage } from "./storage/storage.ts";
+
+/** Everything a handler can reach. */
+export interface Services {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly info: KernelInfo;
+  readonly principals: Principals;
+  readonly files: Files;
+  readonly storage: Storage;
+  readonly state: StateStore;
+  readonly agents: Agents;
+  readonly exec: ExecRunner;
+  readonly mail: Mail;
+  readonly events: EventBus;
+  readonly asyncResults: AsyncResults;
+  readonly audit: Audit;
+}
+
+/** Facts about the running kernel. */
+export interface KernelInfo {
+  readonly version: string;
+  /** Epoch milliseconds. */
+  readonly startedAt: number;
+  /** The operator's socket, or null when the kernel has none (tests). */
+  readonly socket: string | null;
+  /** Where the database is, or null with `--ephemeral`. */
+  readonly dataDir: string | null;
+  /** Sockets, agents' private directories, the SDK's agent bundle: gone when the kernel ends. Mode 0700. */
+  readonly runDir: string;
+}
