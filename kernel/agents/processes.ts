@@ -1,0 +1,124 @@
+/**
+ * What the machine knows about processes: parents, sessions, memory. From `/proc`; where there is none every answer
+ * is "unknown", never an error.
+ *
+ * @module
+ */
+import { readdir, readFile, readlink } from "node:fs/promises";
+
+/** Bytes of a page on the machines Clove runs on; `/proc/PID/statm` counts pages. */
+const PAGE_BYTES = 4096;
+/** USER_HZ of Linux, in which `/proc/PID/stat` counts time; part of the kernel's ABI. */
+const TICKS_PER_SECOND = 100;
+/** A chain of parents longer than this is a loop made by processes that come and go meanwhile. */
+const LONGEST_CHAIN = 256;
+
+/** One line of `/proc/PID/stat`, as far as it is needed here. See proc(5). */
+export interface ProcessStat {
+  readonly pid: number;
+  /** One letter: `R`, `S`, `T` (stopped), `Z` (zombie). */
+  readonly state: string;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  /** Milliseconds of CPU, in user and kernel mode together. */
+  readonly cpuMs: number;
+  /** Clock ticks after boot; with the pid it names a process for ever. */
+  readonly startTicks: number;
+}
+
+/** Reads one process; null when it is gone or there is no `/proc`. */
+export async function processStat(pid: number): Promise<ProcessStat | null> {
+  const text = await readText(`/proc/${pid}/stat`);
+  return text === null ? null : parseStat(text);
+}
+
+/** Takes a line of `/proc/PID/stat` apart. The name stands in parentheses and may itself hold any character. */
+export function parseStat(line: string): ProcessStat | null {
+  const close = line.lastIndexOf(")");
+  const pid = Number.parseInt(line, 10);
+  const fields = line.slice(close + 2).split(" ");
+  if (close < 0 || !Number.isInteger(pid) || fields.length < 20) return null;
+  const number = (field: number): number => Number(fields[field - 3]);
+  return {
+    pid,
+    state: fields[0]!,
+    parent: number(4),
+    group: number(5),
+    session: number(6),
+    cpuMs: (number(14) + number(15)) * (1000 / TICKS_PER_SECOND),
+    startTicks: number(22),
+  };
+}
+
+/** The process and its parents, nearest first; empty when unknown. */
+export async function ancestors(pid: number): Promise<ProcessStat[]> {
+  const chain: ProcessStat[] = [];
+  for (let at = pid; at > 1 && chain.length < LONGEST_CHAIN;) {
+    const stat = await processStat(at);
+    if (!stat) break;
+    chain.push(stat);
+    at = stat.parent;
+  }
+  return chain;
+}
+
+/** Every live process of a session, zombies left out. */
+export async function sessionMembers(session: number): Promise<number[]> {
+  let names: string[];
+  try {
+    names = await readdir("/proc");
+  } catch (error) {
+    if (isGone(error)) return [];
+    throw error;
+  }
+  const members: number[] = [];
+  // One at a time: the walk is rare, and a burst of reads would take the threads that file syscalls need.
+  for (const name of names) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid)) continue;
+    const stat = await processStat(pid);
+    if (stat && stat.session === session && stat.state !== "Z" && stat.state !== "X") members.push(pid);
+  }
+  return members;
+}
+
+/** Bytes of memory a process holds; null when unknown. */
+export async function residentBytes(pid: number): Promise<number | null> {
+  const text = await readText(`/proc/${pid}/statm`);
+  const pages = text === null ? NaN : Number(text.split(" ")[1]);
+  return Number.isFinite(pages) ? pages * PAGE_BYTES : null;
+}
+
+/** Bytes of memory a cgroup holds; null when unknown. */
+export async function cgroupBytes(directory: string): Promise<number | null> {
+  const text = await readText(`${directory}/memory.current`);
+  const bytes = text === null ? NaN : Number(text);
+  return Number.isFinite(bytes) ? bytes : null;
+}
+
+/** A namespace of a process, such as `pid:[4026531836]`; null when unknown. */
+export async function namespaceOf(pid: number, kind: "pid" | "net"): Promise<string | null> {
+  try {
+    return await readlink(`/proc/${pid}/ns/${kind}`);
+  } catch (error) {
+    if (isGone(error)) return null;
+    throw error;
+  }
+}
+
+async function readText(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    if (isGone(error)) return null;
+    throw error;
+  }
+}
+
+/** The process ended, belongs to somebody else, or the machine has no `/proc`. */
+function isGone(error: unknown): boolean {
+  const code = (error as { code?: string }).code ?? "";
+  return ["ENOENT", "ESRCH", "EACCES", "EPERM", "ENOTDIR"].includes(code) ||
+    error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.NotFound;
+}
