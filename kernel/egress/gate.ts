@@ -25,26 +25,32 @@ export type Verdict =
   | { readonly allowed: true; readonly rule: string }
   | { readonly allowed: false; readonly reason: string; readonly receipt: Receipt };
 
-/** One place somebody wants to reach, as precisely as it is known. */
-export interface Target {
-  /** `http` and `https` for a request; `tcp` for a tunnel, whose content nobody sees. */
-  readonly scheme: "http" | "https" | "tcp";
-  /** Canonical host: lower case, no trailing dot, IPv4 dotted, IPv6 compressed and without brackets. */
-  readonly host: string;
-  /** 1 to 65535. */
-  readonly port: number;
-  /** Method, as sent; absent for a tunnel. */
+/** A capability somebody needs, for one target. */
+export interface Need {
+  /** `net`, here always. */
+  readonly capability: "net";
+  /** The place, such as `https://api.github.com/user` or `tcp://example.com:22`. */
+  readonly target: string;
+  /** The HTTP method; absent for a tunnel. */
   readonly method?: string;
-  /** Path with its query, as sent; absent for a tunnel. */
-  readonly path?: string;
+}
+
+/** The need of one HTTP request. */
+export function netNeed(url: string | URL, method?: string): Need {
+  return { capability: "net", target: String(url), ...(method === undefined ? {} : { method }) };
+}
+
+/** The need of a connection whose content nobody sees. */
+export function connectNeed(scheme: string, host: string, port: number): Need {
+  return { capability: "net", target: `${scheme}://${formatAuthority(host, port)}` };
 }
 
 /** Decides for one agent, from what it holds at this moment. Called on every hop, and often again while bytes flow. */
 export interface Gate {
-  /** May this target be reached at all? Asked before anything is resolved. */
-  weigh(target: Target, nowMs?: number): Verdict;
-  /** May this target be reached at this address? `ip` is what a connection would be made to. */
-  address(target: Target, ip: string): Verdict;
+  /** May this be reached at all? Asked before anything is resolved. */
+  weigh(need: Need, nowMs?: number): Verdict;
+  /** May it be reached at this address? `ip` is what a connection would be made to. */
+  address(need: Need, ip: string): Verdict;
 }
 
 /** Writes a host and port the way a URL does: IPv6 in brackets. */
@@ -52,16 +58,8 @@ export function formatAuthority(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** Writes a target for people and logs. The query is left out: it is where tokens travel. */
-export function formatTarget(target: Target): string {
-  const authority = formatAuthority(target.host, target.port);
-  if (target.path === undefined) return `${target.scheme}://${authority}`;
-  const query = target.path.indexOf("?");
-  return `${target.scheme}://${authority}${query < 0 ? target.path : target.path.slice(0, query)}`;
-}
-
-/** Asks both questions again, for a connection that is already open. */
-export function weighAgain(gate: Gate, target: Target, ip: string | null, nowMs: number): Verdict {
-  const verdict = gate.weigh(target, nowMs);
-  return verdict.allowed && ip !== null ? gate.address(target, ip) : verdict;
+/** Asks both questions again, for a connection that is already open (`ip`), or only the first (`null`). */
+export function weighAgain(gate: Gate, need: Need, ip: string | null, nowMs: number): Verdict {
+  const verdict = gate.weigh(need, nowMs);
+  return verdict.allowed && ip !== null ? gate.address(need, ip) : verdict;
 }
