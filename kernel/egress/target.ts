@@ -152,7 +152,13 @@ export function tunnelTarget(host: string, port: number, text: string = `${host}
 
 /** Finishes what the URL parser began: brackets and the root's dot go, and what is left must be a host name. */
 function canonicalHost(hostname: string, text: string): string {
-  if (hostname.startsWith("[")) return hostname.slice(1, -1);
+  if (hostname.startsWith("[")) {
+    const mapped = /^\[::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})\]$/.exec(hostname);
+    if (mapped === null) return hostname.slice(1, -1);
+    // An IPv4 address in IPv6 clothes reaches the same machine, so it is the same target.
+    const [high, low] = [parseInt(mapped[1]!, 16), parseInt(mapped[2]!, 16)];
+    return [high >> 8, high & 255, low >> 8, low & 255].join(".");
+  }
   const host = hostname.endsWith(".") ? hostname.slice(0, -1) : hostname;
   if (isIP(host) !== 0) return host;
   if (host.length > MAX_HOST) throw bad(text, `a host name has at most ${MAX_HOST} characters`);
