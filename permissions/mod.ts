@@ -36,7 +36,12 @@ export { addressAllowed, Authority } from "./authority.ts";
 export type { Grant } from "./grant.ts";
 export type { Reservation } from "./reservation.ts";
 export type { Usage } from "./ledger.ts";
-export { fromPermissionObject, type PermissionObject, toPermissionObject } from "./permission_object.ts";
+export {
+  fromPermissionObject,
+  type PermissionObject,
+  type PermissionView,
+  toPermissionObject,
+} from "./permission_object.ts";
 export { compileDenoFlags, type DenoView } from "./deno_flags.ts";
 export { type AddressClass, classifyAddress } from "./address.ts";
 export { canonicalHost } from "./host.ts";

@@ -15,7 +15,7 @@ import { PatternError } from "./syntax_error.ts";
 import { shown } from "./text.ts";
 import { BOUNDS, type Capability, type Level } from "./vocabulary.ts";
 
-/** The permissions of an agent as GET_PERMS shows them. */
+/** The permission object of GET_PERMS and SET_PERMS. */
 export interface PermissionObject {
   can_exec: boolean;
   can_read: boolean;
@@ -49,13 +49,18 @@ export interface PermissionObject {
   };
   /** The longest a command may run. */
   max_exec_time_ms: number;
+}
+
+/** The permissions of an agent as GET_PERMS shows them. */
+export interface PermissionView {
+  permissions: PermissionObject;
   /** The level, or `custom`. */
   level: Level | "custom";
   /** Readable path patterns; empty for none. */
   paths: string[];
-  /** As `exec`. */
+  /** Allowed commands; empty for none. */
   commands: string[];
-  /** As `network`. */
+  /** Allowed hosts; empty for none. */
   domains: string[];
 }
 
@@ -63,10 +68,10 @@ export interface PermissionObject {
 const EXEC_TIME_MS = 30_000;
 
 /**
- * Shows a policy as the permission object. What the object cannot say is shown as less, never as more: of layers
+ * Shows a policy as clients know it. What the object cannot say is shown as less, never as more: of layers
  * that overlap only in part, only what lies within all of them.
  */
-export function toPermissionObject(policy: Policy, usage: Usage): PermissionObject {
+export function toPermissionObject(policy: Policy, usage: Usage): PermissionView {
   const read = shared(policy, "fs.read");
   const write = shared(policy, "fs.write");
   const exec = texts(
@@ -79,7 +84,7 @@ export function toPermissionObject(policy: Policy, usage: Usage): PermissionObje
   );
   const calls = quota(policy, "calls");
   const tokens = quota(policy, "tokens");
-  return {
+  const permissions: PermissionObject = {
     can_exec: exec.length > 0,
     can_read: read.length > 0,
     can_write: write.length > 0,
@@ -102,6 +107,9 @@ export function toPermissionObject(policy: Policy, usage: Usage): PermissionObje
       calls_made: usage.calls,
     },
     max_exec_time_ms: policy.maxExecTimeMs ?? EXEC_TIME_MS,
+  };
+  return {
+    permissions,
     level: policy.level ?? "custom",
     paths: texts(read),
     commands: exec,
