@@ -228,6 +228,8 @@ export class Chain {
 export interface Failure {
   /** The entry's name. */
   readonly step: string;
+  /** The entry's place among the results. */
+  readonly index: number;
   /** Its error number. */
   readonly errno: number;
 }
@@ -247,7 +249,7 @@ export function findFailure(
   const count = Math.min(entries.length, Math.floor(results.byteLength / WORD));
   for (let i = 0; i < count; i++) {
     const value = Number(view.getBigInt64(WORD * i, true));
-    if (value < 0 && !entries[i]!.optional) return { step: entries[i]!.name, errno: -value };
+    if (value < 0 && !entries[i]!.optional) return { step: entries[i]!.name, index: i, errno: -value };
   }
   return null;
 }

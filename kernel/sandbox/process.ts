@@ -1,0 +1,207 @@
+/**
+ * A process in its sandbox, as the rest of the kernel holds it.
+ *
+ * @module
+ */
+import type { Socket } from "node:net";
+import { type SignalName, SIGNALS } from "../../ffi/processes.ts";
+import type { Exit, Isolation, LaunchRequest, Limits, Pressure, Process } from "../agents/launch.ts";
+import type { AgentCgroup } from "./cgroup.ts";
+import type { Control } from "./control.ts";
+import { describeExit } from "./exit.ts";
+import type { Started } from "./start.ts";
+import type { StatusMessage } from "./status.ts";
+import { descendants } from "./tree.ts";
+
+/** After the end, output that is still to come gets this long; then a descendant keeps the pipe, or nobody reads. */
+const LAST_WORDS_MS = 1000;
+/** Between looks at a child that is about to be gone. */
+const REAP_MS = 1;
+/** Rounds of stopping a tree that forks meanwhile. */
+const STOP_ROUNDS = 8;
+
+/** Parts of a running process. */
+export interface ProcessParts {
+  readonly request: LaunchRequest;
+  readonly started: Started;
+  readonly control: Control;
+  readonly isolation: Isolation;
+  readonly cgroup: AgentCgroup | null;
+  readonly init: number;
+  /** The agent's number on the host; init's where it could not be told. */
+  readonly pid: number;
+  readonly startedAt: number;
+  /** Opens the network namespace, or null where it cannot be entered. */
+  readonly openNetwork: () => number | null;
+  /** Called once after the end, with nothing left running. */
+  readonly release: (netns: number | null) => void;
+  /** Changes the size of the terminal. */
+  readonly resize: (rows: number, columns: number) => void;
+}
+
+type Ended = Extract<StatusMessage, { kind: "ended" }>;
+
+/** See {@link Process}. */
+export class SandboxProcess implements Process {
+  readonly pid: number;
+  /** Process id of the sandbox's init on the host: all processes of the agent descend from it. */
+  readonly init: number;
+  readonly isolation: Isolation;
+  readonly channel: Socket;
+  readonly stdin: Socket | null;
+  readonly stdout: Socket;
+  readonly stderr: Socket | null;
+  readonly exited: Promise<Exit>;
+  readonly resize: (rows: number, columns: number) => void;
+  readonly #parts: ProcessParts;
+  #netns: number | null = null;
+  #over = false;
+  #paused = false;
+  #ended: Ended | null = null;
+
+  /** Takes over a started program. */
+  constructor(parts: ProcessParts) {
+    this.#parts = parts;
+    this.pid = parts.pid;
+    this.init = parts.init;
+    this.isolation = parts.isolation;
+    this.channel = parts.started.channel;
+    this.stdin = parts.started.stdin;
+    this.stdout = parts.started.stdout;
+    this.stderr = parts.started.stderr;
+    this.resize = parts.resize;
+    this.exited = this.#watch();
+  }
+
+  get cgroup(): string | null {
+    return this.#parts.cgroup?.path ?? null;
+  }
+
+  get netns(): number | null {
+    if (!this.#over) this.#netns ??= this.#parts.openNetwork();
+    return this.#netns;
+  }
+
+  /** Takes a message of the status pipe. */
+  receive(message: StatusMessage): void {
+    if (message.kind === "ended") this.#ended = message;
+  }
+
+  async #watch(): Promise<Exit> {
+    const { started, control, cgroup, request, startedAt, release } = this.#parts;
+    await closed(started.status);
+    this.#over = true;
+    const init = await this.#gone(this.init);
+    const durationMs = performance.now() - startedAt;
+    const oom = cgroup && await cgroup.killedForMemory() ? { limit: request.limits.memory } : null;
+    if (cgroup) await cgroup.kill();
+    await within(
+      Promise.all([closed(this.stdout), this.stderr ? closed(this.stderr) : null]),
+      LAST_WORDS_MS,
+    );
+    for (const stream of [this.stdin, this.channel]) stream?.destroy();
+    if (control.ended(started.launcher) === "running") await this.#gone(started.launcher);
+    release(this.#netns);
+    if (cgroup) await cgroup.remove();
+    const ended = this.#ended;
+    return describeExit({
+      // Without init's last message somebody killed it, and everything in its namespace with it.
+      status: ended?.status ?? null,
+      signal: ended ? ended.signal : init.signal ?? SIGNALS.SIGKILL,
+      durationMs,
+      usage: ended && { user_ms: ended.userMs, system_ms: ended.systemMs, max_rss: ended.maxRss },
+      oom,
+    });
+  }
+
+  async #gone(pid: number): Promise<{ readonly status: number | null; readonly signal: number | null }> {
+    for (;;) {
+      const state = this.#parts.control.ended(pid);
+      if (state !== "running") return state;
+      await sleep(REAP_MS);
+    }
+  }
+
+  signal(signal: string): Promise<boolean> {
+    if (!(signal in SIGNALS)) {
+      return Promise.reject(new TypeError(`Cannot send ${JSON.stringify(signal)}: there is no such signal`));
+    }
+    return Promise.resolve(!this.#over && this.#send(this.pid, signal as SignalName));
+  }
+
+  #send(pid: number, signal: SignalName): boolean {
+    return this.#parts.control.signal(pid, this.init, signal);
+  }
+
+  async pause(): Promise<void> {
+    if (this.#over) return;
+    this.#paused = true;
+    if (await this.#parts.cgroup?.freeze(true)) return;
+    const stopped = new Set<number>();
+    for (let round = 0; round < STOP_ROUNDS; round++) {
+      const fresh = descendants(this.init).filter((pid) => !stopped.has(pid));
+      if (fresh.length === 0) return;
+      for (const pid of fresh) {
+        this.#send(pid, "SIGSTOP");
+        stopped.add(pid);
+      }
+    }
+  }
+
+  async resume(): Promise<void> {
+    if (this.#over || !this.#paused) return;
+    this.#paused = false;
+    if (await this.#parts.cgroup?.freeze(false)) return;
+    for (const pid of descendants(this.init)) this.#send(pid, "SIGCONT");
+  }
+
+  async kill(): Promise<void> {
+    if (!this.#over) {
+      if (this.#parts.cgroup) await this.#parts.cgroup.kill();
+      // Outside a pid namespace nothing takes the others down with init.
+      if (!this.isolation.namespaces.pid) {
+        for (const pid of descendants(this.init)) this.#send(pid, "SIGKILL");
+      }
+      if (!this.#over) this.#send(this.init, "SIGKILL");
+    }
+    await this.exited;
+  }
+
+  async setLimits(limits: Limits): Promise<{ applied: Limits; missing: readonly string[] }> {
+    const { cgroup } = this.#parts;
+    if (!cgroup) {
+      const applied = {
+        memory: null,
+        max_pids: null,
+        cpu_quota: null,
+        cpu_period: 100_000,
+        cpu_shares: 1024,
+      };
+      return { applied, missing: ["memory", "max_pids", "cpu_quota", "cpu_shares"] };
+    }
+    return await cgroup.setLimits(limits);
+  }
+
+  onPressure(listener: (warning: Pressure) => void): () => void {
+    return this.#parts.cgroup?.onPressure(listener) ?? (() => {});
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+function closed(stream: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.closed) return resolve();
+    stream.once("close", () => resolve());
+  });
+}
+
+/** Waits for a promise, but not longer. */
+async function within(promise: Promise<unknown>, ms: number): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
+}
