@@ -196,6 +196,14 @@ export class Audit {
     }
   }
 
+  /** Lets go without signing, as if the kernel had been killed. Resolves when nothing is under way any more. */
+  async abandon(): Promise<void> {
+    this.#closed = true;
+    this.#cancelSeal?.();
+    this.#cancelStore?.();
+    await this.#open.writer.settled();
+  }
+
   /** Sees to it that the batch is stored within so many milliseconds. */
   #plan(ms: number): void {
     if (ms <= 0 || !this.#durable) {

@@ -123,6 +123,11 @@ export class ChainWriter {
     if (seal) await this.#note(seal);
   }
 
+  /** Resolves when the file has the newest seal, or could not be written. */
+  settled(): Promise<void> {
+    return this.#noting;
+  }
+
   #append(line: Draft): void {
     const { tables } = this.#options;
     const { tip, first, oldest, bytes } = this.#state;
