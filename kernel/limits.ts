@@ -30,6 +30,8 @@ export const LIMITS = {
   valueBytes: 1024 * 1024,
   /** Keys that one agent may own in the state store. */
   keysPerAgent: 100_000,
+  /** Bytes of keys and values that one agent, with all it spawned, may hold in the state store: disks are shared. */
+  stateBytesPerAgent: 256 * 1024 * 1024,
   /** Names are shown to people and become directory names. */
   nameChars: 64,
   /** Names that one agent may register. */

@@ -1,6 +1,6 @@
 import { ok, rejects, strictEqual } from "node:assert/strict";
 import { systemClock } from "../../worlds/clock.ts";
-import { SyscallError } from "../../sdk/protocol/mod.ts";
+import { SyscallError } from "@clove/sdk/protocol";
 import { Log } from "../log.ts";
 import { openStorage } from "./storage.ts";
 
