@@ -20,20 +20,23 @@ export const HEADER_BYTES = 17;
 /** The longest payload a request may carry, inclusive: 1 MiB. Answers of protocol 1 may be longer. */
 export const MAX_PAYLOAD_BYTES = 1024 * 1024;
 
+/** Bytes of frames that a stream or subscription may send before the first CREDIT. */
+export const STREAM_WINDOW_BYTES = 256 * 1024;
+
 /** The protocol spoken on a connection. Every connection begins with 1; HELLO may agree on 2. */
 export type ProtocolVersion = 1 | 2;
 
 /** Bits of the flags byte of protocol 2. */
 export const FLAGS = {
-  /** The stream goes on after this frame. */
+  /** More frames of this stream or subscription follow. */
   MORE: 0x01,
   /** The payload is a u32 length, that many bytes of JSON, then raw bytes. */
   BINARY: 0x02,
-  /** Started by the kernel; the request id is that of the subscribing request. */
+  /** Started by the kernel; the id is that of the subscribing request. Without MORE it is the last. */
   PUSH: 0x04,
   /** From the client: stop the request of this id. Empty payload. */
   CANCEL: 0x08,
-  /** From the client: the stream of this id may send this many bytes more (u32 payload). */
+  /** From the client: the stream of this id may send this many bytes of frames more (u32 payload). */
   CREDIT: 0x10,
 } as const;
 
