@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Receipt } from "./gate.ts";
+import type { Receipt } from "../../permissions/mod.ts";
 
 /** One decision, for the audit log. Everything in it may be logged: no query, no header, no body. */
 export interface Decision {

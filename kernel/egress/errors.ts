@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Receipt, Verdict } from "./gate.ts";
+import type { Receipt, Refused } from "../../permissions/mod.ts";
 
 /** Words a program switches on; a subset of the codes every syscall answers with. */
 export type EgressCode = "bad_request" | "denied" | "limit" | "timeout" | "cancelled" | "unavailable";
@@ -28,7 +28,7 @@ export class EgressError extends Error {
   }
 
   /** The error for a gate's refusal. */
-  static denied(verdict: Extract<Verdict, { allowed: false }>): EgressError {
+  static denied(verdict: Refused): EgressError {
     return new EgressError("denied", verdict.reason, { receipt: verdict.receipt });
   }
 }

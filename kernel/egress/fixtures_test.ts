@@ -1,8 +1,9 @@
 /** What the tests of this folder share: gates, servers on loopback, and clients that send bytes as they are told. */
 import { Buffer } from "node:buffer";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import type { Need, Verdict } from "../../permissions/mod.ts";
 import type { Decision } from "./decision.ts";
-import type { Gate, Need, Verdict } from "./gate.ts";
+import type { Gate } from "./gate.ts";
 import { EgressProxy, type ProxyOptions } from "./proxy.ts";
 import { Resolver } from "./resolve.ts";
 
@@ -28,6 +29,7 @@ export class TestGate implements Gate {
 
   address(need: Need, ip: string): Verdict {
     this.asked.push(ip);
+    if (!this.target(need.target, need.method)) return this.#verdict(false, need, need.target);
     return this.#verdict(this.ip(ip), need, ip);
   }
 
@@ -55,8 +57,8 @@ export class Loopback implements AsyncDisposable {
     });
   }
 
-  static async start(server: Server): Promise<Loopback> {
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
+  static async start(server: Server, host = "127.0.0.1"): Promise<Loopback> {
+    await new Promise<void>((resolve) => server.listen(0, host, () => resolve()));
     return new Loopback(server);
   }
 

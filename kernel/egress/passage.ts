@@ -7,11 +7,12 @@
  * @module
  */
 import type { Socket } from "node:net";
+import type { Receipt, Verdict } from "../../permissions/mod.ts";
 import { HeadError } from "./bytes.ts";
 import { connectChecked } from "./connect.ts";
 import type { Decision, OnDecision } from "./decision.ts";
 import { EgressError, reasonOf } from "./errors.ts";
-import { type Gate, type Receipt, type Verdict, weighAgain } from "./gate.ts";
+import type { Gate } from "./gate.ts";
 import { HttpSyntaxError } from "./http1.ts";
 import type { EgressLimits } from "./limits.ts";
 import type { Resolver } from "./resolve.ts";
@@ -104,10 +105,13 @@ export class Passage {
     return connection.socket;
   }
 
-  /** Asks again, about what is open. Throws the refusal as an {@link EgressError}. */
-  recheck(nowMs: number = Date.now()): void {
+  /**
+   * Asks again about what is open. Throws the refusal as an {@link EgressError}. What is not connected yet is not
+   * asked about: that happens when it is.
+   */
+  recheck(): void {
     const { gate, target } = this.#options;
-    this.#allow(weighAgain(gate, target.need, this.#socket === null ? null : this.#ip, nowMs));
+    if (this.#socket !== null && this.#ip !== null) this.#allow(gate.address(target.need, this.#ip));
   }
 
   /** Ends it from outside: what is under way fails with `failure`. */

@@ -111,11 +111,11 @@ export class EgressProxy {
    *
    * @returns How many were closed.
    */
-  recheck(nowMs: number = Date.now()): number {
+  recheck(): number {
     let closed = 0;
     for (const passage of [...this.#passages]) {
       try {
-        passage.recheck(nowMs);
+        passage.recheck();
       } catch (error) {
         passage.abort(passage.fail(error));
         closed++;

@@ -3,9 +3,9 @@
  *
  * @module
  */
+import type { Receipt } from "../../permissions/mod.ts";
 import type { HeadError } from "./bytes.ts";
 import { type EgressCode, EgressError } from "./errors.ts";
-import type { Receipt } from "./gate.ts";
 import type { HttpSyntaxError, RequestHead } from "./http1.ts";
 
 /** A status and what is said with it. */

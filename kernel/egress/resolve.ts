@@ -9,8 +9,9 @@
  */
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import type { Refused } from "../../permissions/mod.ts";
 import { EgressError, reasonOf } from "./errors.ts";
-import type { Gate, Verdict } from "./gate.ts";
+import type { Gate } from "./gate.ts";
 import { EGRESS_LIMITS } from "./limits.ts";
 import type { Target } from "./target.ts";
 
@@ -79,14 +80,14 @@ export class Resolver {
     signal?: AbortSignal,
   ): Promise<
     { readonly addresses: readonly CheckedAddress[] } | {
-      readonly refused: Verdict & { allowed: false };
+      readonly refused: Refused;
       readonly ip: string;
     }
   > {
     const { host } = target;
     const found = isIP(host) === 0 ? await this.#ask(host, signal) : [host];
     const addresses: CheckedAddress[] = [];
-    let refused: { refused: Verdict & { allowed: false }; ip: string } | null = null;
+    let refused: { refused: Refused; ip: string } | null = null;
     for (const ip of found.slice(0, this.#addresses)) {
       // A zone ("fe80::1%eth0") would choose the interface; nothing that is not a plain address is connected to.
       if (isIP(ip) === 0 || ip.includes("%")) continue;

@@ -9,7 +9,8 @@
  */
 import { isIP, isIPv6 } from "node:net";
 import { EgressError } from "./errors.ts";
-import { connectNeed, formatAuthority, type Need, netNeed } from "./gate.ts";
+import { connectNeed, type Need, netNeed } from "../../permissions/mod.ts";
+import { formatAuthority } from "./gate.ts";
 
 /** One place, in canonical form. */
 export interface Target {
