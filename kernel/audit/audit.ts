@@ -15,6 +15,7 @@ import { openStorage, type Storage } from "../storage/storage.ts";
 import { type AuditConfig, changesOf, DEFAULT_AUDIT_CONFIG, isLogged } from "./config.ts";
 import { type AuditEntry, boundedDetails, boundedWord } from "./entry.ts";
 import { type OpenLog, openLog } from "./open.ts";
+import { Refusals } from "./refusals.ts";
 import { type AuditMatches, type AuditQuery, findLines } from "./query.ts";
 import { type AuditReport, examineSlowly } from "./verify.ts";
 import type { Draft } from "./writer.ts";
@@ -66,6 +67,7 @@ export class Audit {
   #storeDue = Infinity;
   #cancelSeal: (() => void) | null = null;
   #lost = 0;
+  readonly #refusals = new Refusals();
   #verifying = 0;
   #dropping: Promise<void> | null = null;
   #closed = false;
@@ -97,6 +99,9 @@ export class Audit {
   write(entry: AuditEntry): void {
     if (!isLogged(this.#config, entry)) return;
     const { category } = entry;
+    if (category === "SECURITY" && entry.success === false) {
+      this.#refusals.add(entry.agent_id, entry.details.syscall);
+    }
     const urgent = category === "SECURITY" || category === "AGENT_LIFECYCLE" || category === "RESOURCE";
     if (this.#closed || (!urgent && this.#batch.lines.length >= WAITING_LINES)) {
       this.#lost++;
@@ -115,6 +120,11 @@ export class Audit {
     if (!this.#batch.queued) {
       this.#plan(urgent ? this.#storedAt + URGENT_MS - this.#clock.monotonic() : ROUTINE_MS);
     }
+  }
+
+  /** Whether a refusal of this syscall was written down a moment ago. True once for each line. */
+  toldOf(agentId: number, syscall: string): boolean {
+    return this.#refusals.take(agentId, syscall);
   }
 
   /**
