@@ -17,8 +17,10 @@ export interface Context {
   readonly signal: AbortSignal;
   /** The raw bytes that came with the request (protocol 2), or null. */
   readonly tail: Uint8Array | null;
-  /** True when answers may carry raw bytes and streams. */
+  /** True when answers may carry raw bytes and streams: protocol 2. */
   readonly binary: boolean;
+  /** Speak this protocol after the answer to this request. For `sys.hello`. */
+  agree(version: 1 | 2): void;
   /** Where a streaming row writes; null in protocol 1 and when the row does not stream. */
   readonly stream: StreamWriter | null;
   /** Refuses unless the caller holds it: throws `denied` with a receipt, audits it and emits SYSCALL_BLOCKED. */
@@ -83,6 +85,8 @@ export interface Syscall<P extends z.ZodType = z.ZodType, R extends z.ZodType = 
   readonly bare?: boolean;
   /** Keys that failures carry too, because the original's clients read them. */
   readonly failure?: Readonly<Record<string, unknown>>;
+  /** Bytes in, bytes out: no JSON, no schema, no permission. For NOOP and EXIT. */
+  readonly raw?: (payload: Uint8Array) => Uint8Array;
   /** Milliseconds; 0 is none (the row bounds itself). The default is `LIMITS.deadlineMs`. */
   readonly deadlineMs?: number;
   /** True when `async: true` (and an absent `async`, in protocol 1) means: answer at once, result by ASYNC_POLL. */

@@ -209,24 +209,23 @@ export function writeHeader(
   view: DataView,
   at: number,
   version: ProtocolVersion,
-  header: { id: number; opcode: number; flags: number; length: number },
+  id: number,
+  opcode: number,
+  flags: number,
+  length: number,
 ): void {
   view.setUint32(at, MAGIC, true);
-  view.setUint32(at + 4, header.id, true);
-  view.setUint8(at + 8, header.opcode);
-  view.setUint32(at + 9, header.length, true);
-  view.setUint32(at + 13, version === 2 ? header.flags << 24 : 0, true);
+  view.setUint32(at + 4, id, true);
+  view.setUint8(at + 8, opcode);
+  view.setUint32(at + 9, length, true);
+  view.setUint32(at + 13, version === 2 ? flags << 24 : 0, true);
 }
 
 /** A whole frame as bytes. */
 export function encodeFrame(version: ProtocolVersion, frame: Frame): Uint8Array {
   const bytes = new Uint8Array(HEADER_BYTES + frame.payload.byteLength);
-  writeHeader(new DataView(bytes.buffer), 0, version, {
-    id: frame.id,
-    opcode: frame.opcode,
-    flags: frame.flags,
-    length: frame.payload.byteLength,
-  });
+  const { id, opcode, flags, payload } = frame;
+  writeHeader(new DataView(bytes.buffer), 0, version, id, opcode, flags, payload.byteLength);
   bytes.set(frame.payload, HEADER_BYTES);
   return bytes;
 }

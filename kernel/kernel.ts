@@ -1,0 +1,273 @@
+/**
+ * The whole kernel, put together: machine, services, dispatcher, sockets. Nothing here decides anything.
+ *
+ * @module
+ */
+import type { Socket } from "node:net";
+import { Authority, type Level, Policy } from "../permissions/mod.ts";
+import { type Clock, systemClock } from "../worlds/clock.ts";
+import { HostFiles } from "../worlds/files.ts";
+import { type Random, systemRandom } from "../worlds/random.ts";
+import { Agents } from "./agents/agents.ts";
+import type { Launcher, Wall } from "./agents/launch.ts";
+import { AsyncResults } from "./async_results.ts";
+import { Audit } from "./audit/audit.ts";
+import type { Connection } from "./connection.ts";
+import { Dispatcher } from "./dispatch.ts";
+import { EventBus } from "./events.ts";
+import { ExecRunner } from "./exec/exec.ts";
+import { type Identify, identifyPeer } from "./identity.ts";
+import { chooseLauncher } from "./launchers.ts";
+import { LIMITS } from "./limits.ts";
+import { Log } from "./log.ts";
+import { Mail } from "./mail.ts";
+import { type MemoryTransport, serveMemory } from "./memory_wire.ts";
+import type { KernelOptions } from "./options.ts";
+import { Principal, Principals } from "./principals.ts";
+import { makeRunDir, type RunDir } from "./run_dir.ts";
+import type { Services } from "./services.ts";
+import { listenUnix, type SocketServer } from "./socket_server.ts";
+import { serveSocket } from "./socket_wire.ts";
+import { StateStore } from "./state/state.ts";
+import { openStorage, type Storage } from "./storage/storage.ts";
+import { VERSION } from "./version.ts";
+
+/** The machine, where a test brings its own. */
+export interface Machine {
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly launcher?: Launcher;
+  readonly storage?: Storage;
+}
+
+/** How to start a kernel inside a program. Without a socket it can be reached through {@link Kernel.connect} only. */
+export interface StartOptions extends Partial<Omit<KernelOptions, "socket">> {
+  /** The operator's socket; absent or null is none. */
+  readonly socket?: string | null;
+  /** Where log lines go; stderr when absent. */
+  readonly onLog?: (line: string) => void;
+  readonly machine?: Machine;
+}
+
+/** A running kernel. */
+export interface Kernel extends AsyncDisposable {
+  /** The operator's socket, or null. */
+  readonly socket: string | null;
+  /** For tests and embedders. */
+  readonly services: Services;
+  readonly dispatcher: Dispatcher;
+  /** Opens an operator's connection inside the process. */
+  connect(options?: { level?: Level }): MemoryTransport;
+  /** Stops agents in order, finishes acknowledged writes, closes every connection, removes the socket. */
+  close(): Promise<void>;
+  /** Ends every agent at once, without waiting for anything. */
+  abandon(): void;
+}
+
+/**
+ * Starts a kernel.
+ *
+ * @example A kernel in memory, for a test
+ * ```ts ignore
+ * await using kernel = await startKernel();
+ * await using clove = await connect({ transport: kernel.connect() });
+ * ```
+ *
+ * @throws {Error} When the socket or the data directory belongs to another kernel, or a required wall cannot be had.
+ */
+export async function startKernel(options: StartOptions = {}): Promise<Kernel> {
+  const running = new RunningKernel(options);
+  try {
+    await running.open();
+  } catch (error) {
+    await running.close();
+    throw error;
+  }
+  return running;
+}
+
+class RunningKernel implements Kernel {
+  socket: string | null = null;
+  services!: Services;
+  dispatcher!: Dispatcher;
+  readonly #options: StartOptions;
+  readonly #log: Log;
+  readonly #connections = new Set<Connection>();
+  readonly #servers: SocketServer[] = [];
+  #runDir: RunDir | null = null;
+  #storage: Storage | null = null;
+  #launcher: Launcher | null = null;
+  #identify: Identify | null = null;
+  #closing: Promise<void> | null = null;
+
+  constructor(options: StartOptions) {
+    this.#options = options;
+    this.#log = new Log({
+      level: options.logLevel ?? "warn",
+      format: options.logFormat ?? "text",
+      write: options.onLog,
+      now: () => (options.machine?.clock ?? systemClock).now(),
+    });
+  }
+
+  async open(): Promise<void> {
+    const options = this.#options;
+    const log = this.#log;
+    const clock = options.machine?.clock ?? systemClock;
+    const random = options.machine?.random ?? systemRandom;
+    const runDir = this.#runDir = makeRunDir(log);
+    const storage = this.#storage = options.machine?.storage ??
+      openStorage({ dir: options.data ?? null, clock, log });
+    const require: readonly Wall[] = options.require ?? [];
+    const launcher = this.#launcher = options.machine?.launcher ??
+      await chooseLauncher({ sandbox: options.sandbox ?? true, runDir: runDir.path, log });
+
+    const principals = new Principals();
+    const events = new EventBus(clock);
+    const audit = new Audit({ clock, storage, log });
+    const mail = new Mail(clock, events);
+    const agents = new Agents({
+      clock,
+      random,
+      log,
+      principals,
+      events,
+      audit,
+      mail,
+      launcher,
+      require,
+      runDir: runDir.path,
+      onChannel: (socket, principal) => this.#serve(socket, principal),
+      listenPrivate: (path, principal) => this.#listenPrivate(path, principal),
+    });
+    this.services = {
+      clock,
+      random,
+      log,
+      principals,
+      storage,
+      events,
+      audit,
+      mail,
+      agents,
+      info: {
+        version: VERSION,
+        startedAt: clock.now(),
+        socket: options.socket ?? null,
+        dataDir: options.data ?? null,
+        runDir: runDir.path,
+      },
+      files: new HostFiles(),
+      state: new StateStore({ clock, storage, events, log }),
+      exec: new ExecRunner({ clock, log, agents, launcher, runDir: runDir.path }),
+      asyncResults: new AsyncResults(),
+    };
+    this.dispatcher = new Dispatcher(this.services);
+    this.#identify = await identifyPeer({ agents, log });
+    if (options.socket) {
+      this.#servers.push(await listenUnix(options.socket, (socket) => this.#accept(socket)));
+      this.socket = options.socket;
+    }
+    log.info("the kernel is ready", {
+      socket: this.socket,
+      data: options.data ?? "memory",
+      launcher: launcher.description,
+    });
+  }
+
+  connect(options: { level?: Level } = {}): MemoryTransport {
+    const principal = this.#operator(options.level);
+    const { connection, transport } = serveMemory(principal, {
+      dispatcher: this.dispatcher,
+      log: this.#log,
+      onClosed: () => {
+        this.#connections.delete(connection);
+        principal.dispose();
+      },
+    });
+    this.#connections.add(connection);
+    return transport;
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  abandon(): void {
+    this.services?.agents.abandon();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #close(): Promise<void> {
+    // Nobody new; then the agents, which may still speak while they end; then what was acknowledged; then the rest.
+    await Promise.all(this.#servers.map((server) => server.close()));
+    await this.services?.agents.close();
+    await this.services?.audit.close();
+    await this.services?.state.close();
+    await this.#storage?.close();
+    for (const connection of this.#connections) connection.end();
+    await this.#launcher?.close();
+    this.#runDir?.remove();
+    if (this.services) this.#log.info("the kernel has stopped");
+  }
+
+  /** A connection on the operator's socket: an operator's, or an agent's that found its way there. */
+  #accept(socket: Socket): void {
+    if (this.#connections.size >= LIMITS.connections) {
+      this.#log.warn("a connection was refused: there are too many", { limit: LIMITS.connections });
+      socket.destroy();
+      return;
+    }
+    const peer = this.#identify!(socket);
+    if (peer.kind === "refused") {
+      this.#log.warn("a connection was refused", { reason: peer.reason });
+      socket.destroy();
+    } else if (peer.kind === "agent") this.#serve(socket, peer.principal);
+    else {
+      const principal = this.#operator();
+      this.#serve(socket, principal, () => principal.dispose());
+    }
+  }
+
+  #operator(level?: Level): Principal {
+    const policy = Policy.level(level ?? this.#options.operatorLevel ?? "unrestricted");
+    return this.services.principals.create("operator", { authority: new Authority(policy) });
+  }
+
+  #serve(socket: Socket, principal: Principal, onClosed?: () => void): void {
+    if (principal.gone || this.#tooMany(principal)) {
+      socket.destroy();
+      return;
+    }
+    const connection = serveSocket(socket, principal, {
+      dispatcher: this.dispatcher,
+      log: this.#log,
+      onClosed: () => {
+        this.#connections.delete(connection);
+        onClosed?.();
+      },
+    });
+    this.#connections.add(connection);
+  }
+
+  /** An agent and all below it share one allowance, so that one agent cannot use up everybody's. */
+  #tooMany(principal: Principal): boolean {
+    if (principal.kind === "operator") return false;
+    let top = principal;
+    while (top.parent && top.parent.kind !== "operator") top = top.parent;
+    let count = 0;
+    for (const connection of this.#connections) if (top.isAbove(connection.principal)) count++;
+    if (count < LIMITS.connectionsPerAgent) return false;
+    this.#log.warn("a connection was refused: its agent has too many", { agent: principal.label, count });
+    return true;
+  }
+
+  async #listenPrivate(path: string, principal: Principal): Promise<() => Promise<void>> {
+    const server = await listenUnix(path, (socket) => this.#serve(socket, principal));
+    return () => server.close();
+  }
+}

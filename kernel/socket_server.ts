@@ -1,0 +1,118 @@
+/**
+ * A Unix socket of the kernel: probed before it is taken over, private to its owner, removed at the end.
+ *
+ * @module
+ */
+import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
+
+/** A listening socket. */
+export interface SocketServer {
+  readonly path: string;
+  /** Stops accepting and removes the file. Open connections stay. */
+  close(): Promise<void>;
+}
+
+/** The socket cannot be used. */
+export class SocketInUseError extends Error {
+  /** Says who holds the path. */
+  constructor(message: string) {
+    super(message);
+    this.name = "SocketInUseError";
+  }
+}
+
+/** sun_path of Linux, less the final zero. Longer names are cut silently by other servers. */
+const PATH_BYTES = 107;
+
+/**
+ * Listens on a path with mode 0600.
+ *
+ * @param onConnection Called for each connection; half-closed peers still get their answers.
+ * @throws {SocketInUseError} When someone answers there, or the path is no socket.
+ */
+export async function listenUnix(
+  path: string,
+  onConnection: (socket: Socket) => void,
+): Promise<SocketServer> {
+  const bytes = new TextEncoder().encode(path).byteLength;
+  if (bytes > PATH_BYTES) {
+    throw new RangeError(
+      `Cannot listen on "${path}": ${bytes} bytes, a socket path has at most ${PATH_BYTES}`,
+    );
+  }
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  await clearStale(path);
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: false }, onConnection);
+  // The file appears with mode 0600 at once: between bind and a later chmod others could connect.
+  const umask = Deno.build.os === "windows" ? null : Deno.umask(0o177);
+  try {
+    await listening(server, path);
+  } finally {
+    if (umask !== null) Deno.umask(umask);
+  }
+  if (umask !== null) chmodSync(path, 0o600);
+  const own = identity(path);
+  return {
+    path,
+    async close() {
+      // Only our own file: after a mishap another kernel's socket may stand there.
+      if (own !== null && identity(path) === own) unlinkSync(path);
+      await new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        // Node's server waits for its connections; they are closed by whoever serves them.
+        server.unref();
+        resolve();
+      });
+    },
+  };
+}
+
+function listening(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (cause: Error & { code?: string }) => {
+      reject(new Error(`Cannot listen on "${path}": ${cause.code ?? cause.message}`, { cause }));
+    });
+    server.listen({ path, backlog: 511 }, resolve);
+  });
+}
+
+async function clearStale(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return;
+  if (!found.isSocket()) {
+    throw new SocketInUseError(
+      `Cannot listen on "${path}": there is a file that is no socket, move it or choose --socket`,
+    );
+  }
+  if (await answers(path)) {
+    throw new SocketInUseError(
+      `Cannot listen on "${path}": a kernel answers there, stop it or choose another --socket`,
+    );
+  }
+  unlinkSync(path);
+}
+
+/** True when somebody accepts connections on the path. */
+export function answers(path: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const probe = connect(path);
+    probe.once("connect", () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once("error", (error: Error & { code?: string }) => {
+      if (error.code === "ECONNREFUSED" || error.code === "ENOENT") resolve(false);
+      else if (error.code === "EACCES") resolve(true);
+      else {reject(
+          new Error(`Cannot tell whether a kernel answers on "${path}": ${error.code}`, { cause: error }),
+        );}
+    });
+  });
+}
+
+function identity(path: string): string | null {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  return found ? `${found.dev}:${found.ino}` : null;
+}

@@ -1,0 +1,39 @@
+/**
+ * How permissions look on the wire: the original's object, and the flat keys its SDK reads.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { toPermissionObject } from "../../../permissions/mod.ts";
+import { agentId } from "../../fields.ts";
+import type { Principal } from "../../principals.ts";
+
+/** The answer of perms.get and perms.set. */
+export const permissionAnswer = z.object({
+  success: z.literal(true).describe("Always true."),
+  agent_id: agentId("Whose permissions these are."),
+  level: z.string().describe("The level they came from, or `custom`."),
+  permissions: z.record(z.string(), z.unknown()).describe("The original's permission object."),
+  paths: z.array(z.string()).describe("Readable path patterns."),
+  commands: z.array(z.string()).describe("Allowed commands."),
+  domains: z.array(z.string()).describe("Allowed hosts."),
+  rules: z.array(z.string()).describe("The whole policy, in policy syntax, one rule a line."),
+});
+
+/** A principal's permissions as that answer. */
+export function permissionsOf(principal: Principal): z.input<typeof permissionAnswer> {
+  const { authority } = principal;
+  const policy = authority.effective();
+  const { level, paths, commands, domains, ...permissions } = toPermissionObject(policy, authority.usage);
+  const rules = policy.toString().split("\n");
+  return {
+    success: true,
+    agent_id: principal.id,
+    level,
+    permissions: { ...permissions },
+    paths,
+    commands,
+    domains,
+    rules,
+  };
+}
