@@ -39,6 +39,8 @@ export interface AuditOptions {
 const ROUTINE_MS = 100;
 /** The least time between two commits: someone who is refused without end costs a hundred commits a second. */
 const URGENT_MS = 10;
+/** Lines that are company enough: more at once would hold the event loop up, at some 10 µs each. */
+const ROUTINE_LINES = 256;
 /** How long lines may be unsigned. */
 const SEAL_MS = 60_000;
 /** How long to wait before trying again to store. */
@@ -117,9 +119,9 @@ export class Audit {
       success: entry.success ?? true,
       details: boundedDetails(entry.details),
     });
-    if (!this.#batch.queued) {
-      this.#plan(urgent ? this.#storedAt + URGENT_MS - this.#clock.monotonic() : ROUTINE_MS);
-    }
+    if (this.#batch.queued) return;
+    if (urgent) this.#plan(this.#storedAt + URGENT_MS - this.#clock.monotonic());
+    else this.#plan(this.#batch.lines.length >= ROUTINE_LINES ? 0 : ROUTINE_MS);
   }
 
   /** Whether a refusal of this syscall was written down a moment ago. True once for each line. */
