@@ -89,7 +89,7 @@ export class Outbox {
       this.#buffer.set(tail, at);
     }
     const flags = tail ? frame.flags | FLAGS.BINARY : frame.flags;
-    writeHeader(this.#view, start, version, { id: frame.id, opcode: frame.opcode, flags, length });
+    writeHeader(this.#view, start, version, frame.id, frame.opcode, flags, length);
     this.#added(HEADER_BYTES + length);
   }
 
@@ -97,7 +97,7 @@ export class Outbox {
   appendCredit(id: number, opcode: number, bytes: number): void {
     if (this.#dead) return;
     this.#makeRoom(HEADER_BYTES + 4);
-    writeHeader(this.#view, this.#length, 2, { id, opcode, flags: FLAGS.CREDIT, length: 4 });
+    writeHeader(this.#view, this.#length, 2, id, opcode, FLAGS.CREDIT, 4);
     this.#view.setUint32(this.#length + HEADER_BYTES, bytes, true);
     this.#added(HEADER_BYTES + 4);
   }
