@@ -1,4 +1,5 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import { EgressError } from "./errors.ts";
 import { eventually, exchange, Loopback, tableResolver, TestGate, TestProxy, Wire } from "./fixtures_test.ts";
 
 const OK = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
@@ -173,12 +174,49 @@ Deno.test("Informational answers are passed on, and a body waits for 100 Continu
   await wire.until("200 OK");
 });
 
-Deno.test("An upload to a refused place still gets its answer", async () => {
+Deno.test("An upload to a refused place gets its answer, and is not cut off before it could be read", async () => {
   await using proxy = await TestProxy.start({ gate: new TestGate(() => false) });
   await using wire = await Wire.open(proxy.port);
+  const errors: unknown[] = [];
+  wire.socket.on("error", (error: unknown) => errors.push(error));
   wire.send("POST http://example.com/ HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n");
-  wire.send("x".repeat(500_000));
+  for (let piece = 0; piece < 50; piece++) {
+    wire.send("x".repeat(10_000));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
   match(await wire.end(), /^HTTP\/1\.1 403 /);
+  deepStrictEqual(errors, []);
+});
+
+Deno.test("TRACE is not forwarded, for it would send secrets back", async () => {
+  await using origin = await Loopback.saying(OK);
+  await using proxy = await TestProxy.start();
+  for (const method of ["TRACE", "track"]) {
+    const text = `${method} http://127.0.0.1:${origin.port}/ HTTP/1.1\r\nConnection: close\r\n\r\n`;
+    match(await exchange(proxy.port, text), /^HTTP\/1\.1 400 /);
+  }
+  strictEqual(origin.connections, 0);
+});
+
+Deno.test("A plain request gets its secret for its place only, and a refused secret refuses the request", async () => {
+  await using origin = await Loopback.saying(OK);
+  await using proxy = await TestProxy.start({
+    substitute: (value, { scheme, host, method, header }) => {
+      if (method === "DELETE") throw new EgressError("denied", "Cannot use the secret KEY with DELETE");
+      return scheme === "http" && host === "127.0.0.1" && header === "x-key"
+        ? value.replace("{{KEY}}", "s3cret")
+        : value;
+    },
+  });
+  const ask = (method: string) =>
+    exchange(
+      proxy.port,
+      `${method} http://127.0.0.1:${origin.port}/ HTTP/1.1\r\nX-Key: {{KEY}}\r\nX-Other: {{KEY}}\r\nConnection: close\r\n\r\n`,
+    );
+  match(await ask("DELETE"), /^HTTP\/1\.1 403 .*Cannot use the secret KEY/s);
+  match(await ask("GET"), /^HTTP\/1\.1 200 /);
+  ok(origin.heard.join("").includes("X-Key: s3cret\r\nX-Other: {{KEY}}\r\n"));
+  ok(!JSON.stringify(proxy.decisions).includes("s3cret"));
 });
 
 Deno.test("A server that cannot be reached is 502, a name that does not resolve too, one that says nonsense as well", async () => {

@@ -149,31 +149,65 @@ Deno.test("A tunnel whose address is no longer allowed, or whose rule expired, i
   strictEqual(proxy.last!.end, "revoked");
 });
 
-Deno.test("A tunnel is closed on revocation even while its agent does not read", async () => {
-  await using server = await Loopback.raw((socket) => {
+/** Sends without end, head first, as far as it is read. */
+const flood = (head: string) =>
+  Loopback.raw((socket) => {
     const more = () => {
       while (!socket.destroyed && socket.write(new Uint8Array(65536)));
     };
     socket.on("drain", more);
-    more();
+    socket.once("data", () => {
+      socket.write(head);
+      more();
+    });
   });
-  const gate = new TestGate();
-  await using proxy = await TestProxy.start({ gate });
-  await using wire = await Wire.open(proxy.port);
-  wire.send(`CONNECT 127.0.0.1:${server.port} HTTP/1.1\r\n\r\n`);
-  await wire.until("\r\n\r\n");
-  wire.socket.pause();
-  let before = -1;
-  await eventually(() => {
-    const still = proxy.proxy.stats.tunnels === 1 && before === server.sockets[0]!.bytesWritten;
-    before = server.sockets[0]!.bytesWritten;
-    return still;
-  }, "the server is not read from any more");
-  // Back-pressure: what was taken is what the socket buffers hold, not what the server would send.
-  ok(before < 64 * 1024 * 1024, `${before} bytes were taken`);
-  gate.target = () => false;
-  strictEqual(proxy.proxy.recheck(), 1);
-  await eventually(() => proxy.proxy.stats.connections === 0, "the agent's end is closed");
+
+Deno.test("What an agent does not read is not read for it, and is closed all the same when its rule goes", async () => {
+  await using server = await flood("HTTP/1.1 200 OK\r\n\r\n");
+  for (const method of ["CONNECT", "GET"]) {
+    const gate = new TestGate();
+    await using proxy = await TestProxy.start({ gate });
+    await using wire = await Wire.open(proxy.port);
+    const place = `127.0.0.1:${server.port}`;
+    wire.send(`${method} ${method === "GET" ? `http://${place}/` : place} HTTP/1.1\r\nHost: x\r\n\r\nx`);
+    await wire.until("\r\n\r\n");
+    wire.socket.pause();
+    const upstream = server.sockets.at(-1)!;
+    let before = -1;
+    let same = 0;
+    await eventually(() => {
+      same = before === upstream.bytesWritten ? same + 1 : 0;
+      before = upstream.bytesWritten;
+      return same === 20;
+    }, `${method}: the server is not read from any more`);
+    // What was taken is what the socket buffers hold, not what the server would send.
+    ok(before < 64 * 1024 * 1024, `${before} bytes were taken`);
+    strictEqual(proxy.proxy.stats.passages, 1);
+    gate.target = () => false;
+    strictEqual(proxy.proxy.recheck(), 1);
+    await eventually(
+      () => proxy.proxy.stats.connections === 0,
+      `${method}: the agent's end is closed`,
+      1_000,
+    );
+    strictEqual(proxy.last!.end, "revoked");
+  }
+});
+
+Deno.test("What is taken back while connecting gets no byte through", async () => {
+  await using server = await echo();
+  for (const method of ["CONNECT", "GET"]) {
+    const gate = new TestGate();
+    let asked = 0;
+    gate.ip = () => ++asked === 1;
+    await using proxy = await TestProxy.start({ gate });
+    const place = `127.0.0.1:${server.port}`;
+    const target = method === "GET" ? `http://${place}/` : place;
+    const answer = await exchange(proxy.port, `${method} ${target} HTTP/1.1\r\nConnection: close\r\n\r\n`);
+    match(answer, /^HTTP\/1\.1 403 /);
+    deepStrictEqual([asked, proxy.decisions.length, proxy.last!.end], [2, 1, "revoked"]);
+  }
+  ok(server.sockets.every((socket) => socket.bytesRead === 0));
 });
 
 Deno.test("A plain request under way is refused when its rule goes, and answered 403 while it still can be", async () => {
