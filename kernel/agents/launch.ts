@@ -162,6 +162,15 @@ export interface Pressure {
   readonly detail: string;
 }
 
+/** What has to be known about a process before its files are laid out. */
+export interface Layout {
+  /** True when mounts take place. Where they do not, every target has to equal its source. */
+  readonly mounts: boolean;
+  /** The user and group on the host that the process will be; null is the kernel's own. */
+  readonly uid: number | null;
+  readonly gid: number | null;
+}
+
 /** Starts processes. */
 export interface Launcher {
   /** One line for the log and `clove doctor`: `sandbox (root, cgroup v2 at …)`. */
@@ -172,6 +181,8 @@ export interface Launcher {
    * @throws {LaunchError} When the program cannot be started or a required wall cannot be had.
    */
   launch(request: LaunchRequest): Promise<Process>;
+  /** What a process will be like. Absent: no mounts, the kernel's own user. */
+  layout?(sandboxed: boolean): Layout;
   /** The named steps {@link launch} would take, without doing them. */
   explain(request: LaunchRequest): readonly string[];
   /** Which walls this machine offers and what blocks the others, with the remedy. */

@@ -1,0 +1,518 @@
+/**
+ * The agents of this kernel: who there is, who may do what with whom, and how each is started.
+ *
+ * @module
+ */
+import { writeFile } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import { SyscallError } from "@clove/sdk/protocol";
+import { Authority, type Need, plainNeed } from "../../permissions/mod.ts";
+import type { Clock } from "../../worlds/clock.ts";
+import type { Random } from "../../worlds/random.ts";
+import type { Audit } from "../audit/audit.ts";
+import type { EventBus } from "../events.ts";
+import { LIMITS } from "../limits.ts";
+import type { Log } from "../log.ts";
+import type { Mail } from "../mail.ts";
+import type { Principal, Principals } from "../principals.ts";
+import {
+  type Admission,
+  admit,
+  admitRights,
+  type Applicant,
+  privateWanted,
+  type SpawnRequest,
+} from "./admission.ts";
+import { Agent, type AgentHost, type AgentNews, type AgentPlan } from "./agent.ts";
+import { denoArgv } from "./deno_program.ts";
+import { environmentOf } from "./environment.ts";
+import {
+  type Launcher,
+  LaunchError,
+  type LaunchRequest,
+  type Layout,
+  type Limits,
+  type Wall,
+} from "./launch.ts";
+import { whoIs } from "./peers.ts";
+import {
+  copyScript,
+  give,
+  INSIDE,
+  makePlaces,
+  mountsOf,
+  type PrivatePlaces,
+  privatePlaces,
+  removePlaces,
+  viewOf,
+} from "./places.ts";
+import { findProject, importMapFor } from "./project.ts";
+import SDK_BUNDLE from "./sdk_bundle.js" with { type: "text" };
+import { type AgentView, hostView } from "./view.ts";
+
+/** What the service works with. */
+export interface AgentsOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly principals: Principals;
+  readonly events: EventBus;
+  readonly audit: Audit;
+  readonly mail: Mail;
+  readonly launcher: Launcher;
+  /** Walls that every agent must have. */
+  readonly require?: readonly Wall[];
+  /** The kernel's run directory, absolute. */
+  readonly runDir: string;
+  /** The SDK as one module; the one that comes with the kernel when absent. */
+  readonly sdkBundle?: string;
+  /** Serves descriptor 3 of an agent as a connection of its principal. */
+  readonly onChannel: (socket: Socket, principal: Principal) => void;
+  /** Serves a private Unix socket, mode 0600. Resolves with its end. */
+  readonly listenPrivate: (path: string, principal: Principal) => Promise<() => Promise<void>>;
+}
+
+/** What a confined caller's commands run in: the same as the caller itself. */
+export interface Confinement {
+  readonly view: AgentView;
+  readonly request: Pick<
+    LaunchRequest,
+    "mounts" | "network" | "sandboxed" | "limits" | "require" | "env" | "cwd"
+  >;
+}
+
+const PLAIN: Layout = { mounts: false, uid: null, gid: null };
+
+/** Keeps the agents. */
+export class Agents {
+  /** What starts the processes. */
+  readonly launcher: Launcher;
+  readonly #options: AgentsOptions;
+  readonly #host: AgentHost;
+  /** All that live or are remembered, by number, oldest first. */
+  readonly #agents = new Map<number, Agent>();
+  readonly #confined = new Map<
+    Principal,
+    { view: AgentView; request: (limits: Limits) => Confinement["request"] }
+  >();
+  /** Spawns under way, by spawner: they count as children already. */
+  readonly #spawning = new Map<Principal, number>();
+  #sdk: Promise<string> | null = null;
+  #closed = false;
+
+  /** Starts nothing. */
+  constructor(options: AgentsOptions) {
+    const { clock, random, log, launcher, onChannel } = options;
+    this.#options = options;
+    this.launcher = launcher;
+    this.#host = {
+      clock,
+      random,
+      log,
+      launcher,
+      onChannel,
+      tell: (agent, what, data) => this.#tell(agent, what, data),
+      stopChildren: (agent) => this.#stopChildren(agent.principal),
+      released: (agent) => this.#released(agent),
+    };
+  }
+
+  /**
+   * Spawns an agent.
+   *
+   * @param demand Throws unless the caller holds what is needed.
+   * @throws {SyscallError} `denied` with a receipt; `conflict` when the name is taken; `not_found` for a missing
+   *   script or program; `limit`; `unavailable` when it cannot be started, with the step that failed.
+   */
+  async spawn(request: SpawnRequest, caller: Principal, demand: (need: Need) => void): Promise<Agent> {
+    const { clock } = this.#options;
+    if (this.#closed) throw failed(new SyscallError("unavailable", "Cannot spawn: the kernel is stopping"));
+    const agent = this.#agentOf(caller);
+    const who: Applicant = { caller, view: this.viewOf(caller), agent, demand, now: clock.now() };
+    const children = this.#childrenOf(caller).length + (this.#spawning.get(caller) ?? 0);
+    this.#spawning.set(caller, (this.#spawning.get(caller) ?? 0) + 1);
+    try {
+      if (this.#liveCount() >= LIMITS.agents) {
+        throw new SyscallError(
+          "limit",
+          `Cannot spawn: ${LIMITS.agents} agents are alive, the most there can be`,
+        );
+      }
+      const choice = admitRights(request, who, { count: children + 1 });
+      const admission = await admit(request, who, choice);
+      // The parent may have ended while its request was looked at: nobody would stop such a child.
+      if (caller.gone || (agent && agent.state === "stopping")) {
+        throw new SyscallError("conflict", `Cannot spawn: ${caller.label} is ending`);
+      }
+      return await this.#create(request, caller, admission);
+    } catch (error) {
+      throw failed(error);
+    } finally {
+      const left = this.#spawning.get(caller)! - 1;
+      if (left > 0) this.#spawning.set(caller, left);
+      else this.#spawning.delete(caller);
+    }
+  }
+
+  /** The steps a spawn would take, without taking them. Everything is checked as for a real one. */
+  async explain(
+    request: SpawnRequest,
+    caller: Principal,
+    demand: (need: Need) => void,
+  ): Promise<readonly string[]> {
+    const { clock, runDir } = this.#options;
+    const agent = this.#agentOf(caller);
+    const who: Applicant = { caller, view: this.viewOf(caller), agent, demand, now: clock.now() };
+    try {
+      const choice = admitRights(request, who, { count: this.#childrenOf(caller).length + 1 });
+      const admission = await admit(request, who, choice);
+      const principal = this.#options.principals.create("agent", {
+        authority: new Authority(admission.policy, admission.parentAuthority ?? undefined),
+        name: request.name ?? "agent",
+      });
+      try {
+        const places = privatePlaces(runDir, principal.id);
+        const { plan } = await this.#plan(request, admission, principal, places, null);
+        return this.launcher.explain(await plan.request(admission.limits));
+      } finally {
+        principal.dispose();
+      }
+    } catch (error) {
+      throw failed(error);
+    }
+  }
+
+  /** By number, the ended ones too. */
+  get(id: number): Agent | undefined {
+    return this.#agents.get(id);
+  }
+
+  /** By name: the living one, else the last that had it. */
+  named(name: string): Agent | undefined {
+    let found: Agent | undefined;
+    for (const agent of this.#agents.values()) {
+      if (agent.name !== name) continue;
+      if (!agent.ended) return agent;
+      found = agent;
+    }
+    return found;
+  }
+
+  /** All agents, oldest first. */
+  all(): IterableIterator<Agent> {
+    return this.#agents.values();
+  }
+
+  /**
+   * Who may stop, pause and limit an agent: operators, whoever spawned it, everybody above it. An agent may end and
+   * pause itself, but not change its own limits.
+   */
+  mayManage(caller: Principal, agent: Agent): boolean {
+    return caller.kind === "operator" || agent.spawner === caller ||
+      (caller !== agent.principal && caller.isAbove(agent.principal));
+  }
+
+  /** What `admin` is needed for when {@link mayManage} says no. */
+  adminNeed(agent: Agent): Need {
+    return plainNeed("admin", `agent/${agent.name}`);
+  }
+
+  /** The agent that a principal is; null for operators and remotes. */
+  agentOf(principal: Principal): Agent | null {
+    return this.#agentOf(principal);
+  }
+
+  /** What of the machine's files a principal sees. */
+  viewOf(principal: Principal): AgentView {
+    const confined = this.#confined.get(principal);
+    if (confined) return confined.view;
+    // Remote agents see nothing here; an agent that has just ended does not either.
+    return principal.kind === "operator" ? hostView(Deno.cwd()) : { cwd: "/", mounts: [] };
+  }
+
+  /** What a principal's commands run in; null for an operator, whose commands run plainly. */
+  confinementOf(principal: Principal): Confinement | null {
+    if (principal.kind === "operator") return null;
+    const confined = this.#confined.get(principal);
+    const agent = this.#agentOf(principal);
+    if (!confined || !agent) {
+      throw new SyscallError(
+        "unavailable",
+        `Cannot run a command for ${principal.label}: it has no place on this machine`,
+      );
+    }
+    return { view: confined.view, request: confined.request(agent.limits) };
+  }
+
+  /** The agent a process of this machine belongs to; undefined when it belongs to none. */
+  agentOfPid(pid: number): Principal | undefined {
+    const standing = whoIs(pid, this.#agents.values());
+    return standing.kind === "agent" ? standing.agent.principal : undefined;
+  }
+
+  /** As {@link agentOfPid}, but tells a stranger from a process that is gone, which nobody can vouch for. */
+  standingOf(pid: number): "agent" | "stranger" | "gone" {
+    return whoIs(pid, this.#agents.values()).kind;
+  }
+
+  /** Stops what a remote agent or an operator's connection started: for when it goes for good. */
+  stopChildrenOf(principal: Principal): Promise<void> {
+    return this.#stopChildren(principal);
+  }
+
+  /** Stops every agent in order, and takes no more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const live = [...this.#agents.values()].filter((agent) => !agent.ended);
+    await Promise.all(live.map((agent) => agent.stop({ by: 0 })));
+  }
+
+  /** Ends every agent at once, without waiting. */
+  abandon(): void {
+    this.#closed = true;
+    for (const agent of this.#agents.values()) if (!agent.ended) agent.abandon();
+  }
+
+  async #create(request: SpawnRequest, caller: Principal, admission: Admission): Promise<Agent> {
+    const { principals, runDir } = this.#options;
+    const principal = principals.create("agent", {
+      authority: new Authority(admission.policy, admission.parentAuthority ?? undefined),
+      parent: caller.kind === "operator" ? null : caller,
+    });
+    principal.onGone(() => principal.authority.close());
+    const places = privatePlaces(runDir, principal.id);
+    try {
+      this.#name(principal, request.name);
+      const layout = this.#layout(admission.sandboxed);
+      await makePlaces(places, layout);
+      principal.onGone(() => {
+        removePlaces(places).catch((cause) => {
+          this.#options.log.warn("an agent's directory could not be removed", { path: places.root, cause });
+        });
+      });
+      const closeSocket = await this.#options.listenPrivate(places.socket, principal);
+      principal.onGone(() => {
+        closeSocket().catch((cause) =>
+          this.#options.log.warn("an agent's socket could not be closed", { cause })
+        );
+      });
+      await give(places.socket, layout);
+      const copy = admission.copied && admission.script ? await copyScript(admission.script, places) : null;
+      const { plan, confinement } = await this.#plan(request, admission, principal, places, copy);
+      this.#confined.set(principal, { view: plan.view, request: confinement });
+      principal.onGone(() => this.#confined.delete(principal));
+      return await this.#start(new Agent(this.#host, { principal, spawner: caller, plan }));
+    } catch (error) {
+      principal.dispose();
+      throw error;
+    }
+  }
+
+  async #start(agent: Agent): Promise<Agent> {
+    this.#agents.set(agent.id, agent);
+    try {
+      await agent.start();
+    } catch (error) {
+      // It never ran: nobody should find it.
+      this.#agents.delete(agent.id);
+      throw error;
+    }
+    this.#tell(agent, "AGENT_SPAWNED", { pid: agent.pid, parent_id: agent.spawner.id, restart_count: 0 });
+    const missing = agent.isolation?.missing ?? [];
+    if (missing.length > 0 && agent.plan.sandboxed) {
+      this.#options.audit.write({
+        category: "SECURITY",
+        event_type: "ISOLATION_DEGRADED",
+        agent_id: agent.id,
+        agent_name: agent.name,
+        details: { missing, reason: agent.isolation?.degraded_reason },
+      });
+    }
+    return agent;
+  }
+
+  /** Gives the agent its name, which nobody else has; reserved for as long as it lives. */
+  #name(principal: Principal, wanted: string | undefined): void {
+    const { principals } = this.#options;
+    if (wanted !== undefined) {
+      if (!principals.claim(principal, wanted)) {
+        throw new SyscallError(
+          "conflict",
+          `Cannot name an agent "${wanted}": the name is taken, choose another`,
+        );
+      }
+      principal.name = wanted;
+      return;
+    }
+    let name = `agent_${principal.id}`;
+    while (!principals.claim(principal, name)) name += "_";
+    principal.name = name;
+  }
+
+  /** Lays out everything that stays the same over all restarts. */
+  async #plan(
+    request: SpawnRequest,
+    admission: Admission,
+    principal: Principal,
+    places: PrivatePlaces,
+    copy: string | null,
+  ): Promise<{ plan: AgentPlan; confinement: (limits: Limits) => Confinement["request"] }> {
+    const { sandboxed, network, choice, project } = admission;
+    const layout = this.#layout(sandboxed);
+    const wanted = [...privateWanted(places, admission, await this.#sdkFile()), ...admission.places];
+    const seen = (inside: string): string => {
+      return layout.mounts ? inside : wanted.find((place) => place.inside === inside)?.outside ?? inside;
+    };
+    const view = viewOf(wanted, sandboxed, layout);
+    const mounts = mountsOf(wanted, layout);
+    const deno = choice.kind === "deno";
+    const facts = {
+      id: principal.id,
+      name: principal.name,
+      home: seen(INSIDE.work),
+      socket: seen(INSIDE.socket),
+      tmp: sandboxed ? seen(INSIDE.tmp) : INSIDE.tmp,
+    };
+    const env = environmentOf({ ...facts, denoDir: deno ? seen(INSIDE.denoDir) : null }, admission.env);
+    const script = copy ?? admission.script?.outside ?? "";
+    const importMap = deno
+      ? await importMapFor(project ?? await findProject(script, places.scripts), seen(INSIDE.sdk))
+      : null;
+    const trees = view.mounts!.filter(({ inside }) => !HIDDEN.has(inside));
+    const renamed = new Map(
+      layout.mounts ? [] : wanted.filter((place) => place.inside !== place.outside)
+        .filter((place) => sandboxed || place.inside !== INSIDE.tmp)
+        .map((place) => [place.inside, place.outside]),
+    );
+    const argv = (): string[] => {
+      if (!deno) {
+        const before = admission.script === null ? [] : [script];
+        return [admission.program, ...before, ...(choice.args ?? [facts.socket])];
+      }
+      return denoArgv({
+        deno: admission.program,
+        script,
+        args: choice.args ?? [],
+        policy: principal.authority.effective(),
+        cwd: INSIDE.work,
+        readable: trees.map(({ inside }) => inside),
+        writable: trees.filter(({ mode }) => mode === "rw").map(({ inside }) => inside),
+        renamed,
+        variables: Object.keys(env).filter((name) => !name.startsWith("DENO_") && name !== "PATH"),
+        config: project?.config ?? null,
+        importMap,
+      });
+    };
+    const require = [...new Set([...admission.require, ...(this.#options.require ?? [])])];
+    const common = (limits: Limits) => ({
+      mounts,
+      network,
+      sandboxed,
+      limits,
+      require,
+      env,
+      cwd: facts.home,
+    });
+    const plan: AgentPlan = {
+      rules: admission.rules,
+      graceMs: admission.graceMs,
+      view,
+      limits: admission.limits,
+      network,
+      sandboxed,
+      request: (limits) => ({
+        ...common(limits),
+        id: principal.id,
+        name: principal.name,
+        argv: argv(),
+        stdin: request.stdin ? "pipe" : "null",
+        tty: request.tty ?? null,
+      }),
+    };
+    return { plan, confinement: common };
+  }
+
+  #layout(sandboxed: boolean): Layout {
+    return this.launcher.layout?.(sandboxed) ?? PLAIN;
+  }
+
+  /** The SDK's module, written once. */
+  #sdkFile(): Promise<string> {
+    const { runDir, sdkBundle } = this.#options;
+    this.#sdk ??= (async () => {
+      const path = join(runDir, "clove_sdk.js");
+      await writeFile(path, sdkBundle ?? SDK_BUNDLE, { mode: 0o644 });
+      return path;
+    })();
+    return this.#sdk;
+  }
+
+  #agentOf(principal: Principal): Agent | null {
+    const agent = this.#agents.get(principal.id);
+    return agent?.principal === principal ? agent : null;
+  }
+
+  #childrenOf(principal: Principal): Agent[] {
+    return [...this.#agents.values()].filter((agent) => agent.spawner === principal && !agent.ended);
+  }
+
+  #liveCount(): number {
+    let count = 0;
+    for (const agent of this.#agents.values()) if (!agent.ended) count++;
+    return count;
+  }
+
+  async #stopChildren(principal: Principal): Promise<void> {
+    await Promise.all(this.#childrenOf(principal).map((child) => child.stop({ by: principal.id })));
+  }
+
+  /** Forgets the oldest of those that ended, and frees what the agent held. */
+  #released(agent: Agent): void {
+    agent.principal.dispose();
+    const ended = [...this.#agents.values()].filter((other) => other.ended);
+    for (const old of ended.slice(0, Math.max(0, ended.length - LIMITS.endedAgents))) {
+      this.#agents.delete(old.id);
+    }
+  }
+
+  #tell(agent: Agent, what: AgentNews, data: Record<string, unknown>): void {
+    const { events, audit, mail, log } = this.#options;
+    const details = { agent_id: agent.id, name: agent.name, agent_name: agent.name, ...data };
+    events.emit(what, details);
+    audit.write({
+      category: what === "RESOURCE_WARNING" ? "RESOURCE" : "AGENT_LIFECYCLE",
+      event_type: what === "AGENT_EXITED" && agent.killedBy !== null ? "AGENT_KILLED" : what,
+      agent_id: agent.id,
+      agent_name: agent.name,
+      success: what !== "AGENT_ESCALATED",
+      details,
+    });
+    if (what !== "AGENT_ESCALATED" || agent.spawner.gone || agent.spawner.kind === "operator") return;
+    try {
+      mail.send(agent.principal, agent.spawner, { type: what, ...details });
+    } catch (cause) {
+      log.warn("an escalation could not be mailed", { agent: agent.principal.label, cause });
+    }
+  }
+}
+
+/** Places a Deno agent needs no permission for: Deno itself uses them, or descriptor 3 stands in for them. */
+const HIDDEN: ReadonlySet<string> = new Set([INSIDE.socket, INSIDE.denoDir]);
+
+/** The original's text for every spawn that fails, unless it has another one for the case. */
+function failed(error: unknown): unknown {
+  if (error instanceof LaunchError) {
+    const { step, errno, refused } = error;
+    return new SyscallError("unavailable", `failed to spawn agent: ${error.message}`, {
+      details: { step, errno, refused },
+      cause: error,
+    });
+  }
+  if (!(error instanceof SyscallError) || error.code === "bad_request") return error;
+  return new SyscallError(error.code, `failed to spawn agent: ${error.message}`, {
+    receipt: error.receipt ?? undefined,
+    details: error.details,
+    cause: error.cause,
+  });
+}

@@ -1,0 +1,76 @@
+/**
+ * The command line of a Deno agent.
+ *
+ * @module
+ */
+import { compileDenoFlags, type Policy } from "../../permissions/mod.ts";
+
+/** What the flags depend on; paths as seen by the process, unless said otherwise. */
+export interface DenoProgram {
+  /** The Deno executable. */
+  readonly deno: string;
+  readonly script: string;
+  readonly args: readonly string[];
+  readonly policy: Policy;
+  /** Trees under the names the policy uses. */
+  readonly cwd: string;
+  readonly readable: readonly string[];
+  readonly writable: readonly string[];
+  /** From the policy's names to the process's own, where the two differ. */
+  readonly renamed: ReadonlyMap<string, string>;
+  /** Variables the agent was given and may therefore see. */
+  readonly variables: readonly string[];
+  /** The configuration file in force; null for none. */
+  readonly config: string | null;
+  /** An import map as a URL; null when the configuration's own is enough. */
+  readonly importMap: string | null;
+}
+
+/** Builds the argv: nothing is allowed that the policy does not allow, and nobody is ever asked. */
+export function denoArgv(program: DenoProgram): string[] {
+  const { policy, cwd, readable, writable, config, importMap } = program;
+  const compiled = compileDenoFlags(policy, { cwd, readable, writable });
+  const flags = new Set(compiled.map((flag) => renameTrees(flag, program.renamed)));
+  return [
+    program.deno,
+    "run",
+    // The agent cannot write beside its script, and must not: a lock file would be its own to change.
+    "--no-lock",
+    ...(config === null ? ["--no-config"] : [`--config=${config}`]),
+    ...(importMap === null ? [] : [`--import-map=${importMap}`]),
+    ...withVariables(flags, program.variables),
+    program.script,
+    ...program.args,
+  ];
+}
+
+/** Adds names to `--allow-env`, which Deno takes only once. */
+function withVariables(flags: ReadonlySet<string>, names: readonly string[]): string[] {
+  if (flags.has("--allow-env") || names.length === 0) return [...flags];
+  const already = [...flags].find((flag) => flag.startsWith("--allow-env="));
+  const rest = [...flags].filter((flag) => flag !== already);
+  const all = new Set([...(already?.slice("--allow-env=".length).split(",") ?? []), ...names]);
+  return [...rest, `--allow-env=${[...all].join(",")}`];
+}
+
+/** In the lists of file flags, where a comma within a path is doubled. */
+function renameTrees(flag: string, renamed: ReadonlyMap<string, string>): string {
+  const [, head, list] = /^(--(?:allow|deny)-(?:read|write)=)(.*)$/s.exec(flag) ?? [];
+  if (head === undefined || list === undefined || renamed.size === 0) return flag;
+  const values = list.split(/(?<!,)((?:,,)*),(?!,)/).reduce<string[]>((all, part, i) => {
+    // Odd parts are doubled commas that stood right before the separator: they belong to the value before it.
+    if (i % 2 === 1) all[all.length - 1] += part ?? "";
+    else all.push(part);
+    return all;
+  }, []);
+  return head + values.map((value) => renameTree(value, renamed)).join(",");
+}
+
+function renameTree(value: string, renamed: ReadonlyMap<string, string>): string {
+  for (const [from, to] of renamed) {
+    if (value === from || value.startsWith(`${from}/`)) {
+      return to.replaceAll(",", ",,") + value.slice(from.length);
+    }
+  }
+  return value;
+}
