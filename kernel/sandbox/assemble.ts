@@ -33,6 +33,7 @@ const CLOSE_RANGE_CLOEXEC = 4;
 const LAST_DESCRIPTOR = 0x7fffffff;
 const TIOCSCTTY = 0x540e;
 const WALL = 0x40000000;
+const RELAY_BYTES = 4096;
 
 const CLONE_FLAGS: Readonly<Record<Namespace, number>> = {
   pid: namespaces.CLONE.NEWPID,
@@ -52,8 +53,10 @@ export interface Assembly {
   readonly kernelPidfd: number | null;
   /** The kernel's process id, for the monitor. */
   readonly kernelPid: number;
-  /** How many descriptors are handed over from number 5 on. */
+  /** How many descriptors are handed over from number 5 on, those of a terminal left out. */
   readonly handedOver: number;
+  /** Three more follow, for the relays of a terminal: its master, the kernel's pipe to write, the one to read. */
+  readonly terminal: boolean;
 }
 
 /** A program, and which step of the plan each of its entries belongs to. */
@@ -75,6 +78,8 @@ class Assembler implements Assembled {
   readonly #assembly: Assembly;
   /** The lowest number that is free in launcher and init. */
   readonly #free: number;
+  /** The first descriptor of the relays. */
+  readonly #relayed: number;
   readonly #exit: Entry;
   readonly #failure: Entry;
   /** Iovec of the failure report; its length is known when all is built. */
@@ -87,7 +92,8 @@ class Assembler implements Assembled {
     this.#plan = plan;
     this.#assembly = assembly;
     const program = this.program = new Program(assembly.arch);
-    this.#free = FIRST_HANDED_OVER + assembly.handedOver;
+    this.#relayed = FIRST_HANDED_OVER + assembly.handedOver;
+    this.#free = this.#relayed + (assembly.terminal ? 3 : 0);
     this.#kernelPidfd = assembly.kernelPidfd ?? this.#free++;
     this.#initFree = this.#free;
     this.#pidText = program.zeroed(PID_BYTES);
@@ -167,11 +173,54 @@ class Assembler implements Assembled {
         after.attempt("close the agent's streams", "close_range", [0, DESCRIPTORS.channel, 0]);
         after.attempt("wait for init", "wait4", [-1, 0, WALL, 0]);
       }
-      after.add("leave", "exit_group", [0]);
+      if (this.#assembly.terminal) after.then(this.#relays());
+      else after.add("leave", "exit_group", [0]);
       launcher.then(after.first);
       program.connect(clone, { equal: { word: 0, entry: init } });
     }
     program.startAt(launcher.first);
+  }
+
+  /**
+   * Between a terminal and the kernel's pipes: the event loop can read pipes without a thread, terminals it cannot.
+   * The launcher stays and copies what the agent prints, until nobody has the terminal open any more; its child
+   * copies what is typed.
+   */
+  #relays(): Entry {
+    const { program } = this;
+    const [master, output, input] = [this.#relayed, this.#relayed + 1, this.#relayed + 2];
+    const start = this.#chain();
+    start.attempt("close the terminal", "close_range", [0, DESCRIPTORS.status, 0]);
+    capabilities.dieWithParent(start);
+    const options = { flags: 0, notify: true };
+    const clone = start.add("clone the relay of input", "clone3", namespaces.cloneArgs(program, options));
+
+    const typed = this.#chain();
+    capabilities.dieWithParent(typed);
+    typed.add("close the relay's output", "close", [output]);
+    const endOfInput = this.#chain();
+    endOfInput.attempt("type the end of input", "write", [master, "\x04", 1]);
+    endOfInput.add("leave", "exit_group", [0]);
+    typed.then(this.#copy(input, master, endOfInput.first));
+    program.connect(clone, { equal: { word: 0, entry: typed.first } });
+
+    const printed = this.#chain();
+    printed.add("close the relay's input", "close", [input]);
+    printed.then(this.#copy(master, output, this.#exit));
+    program.connect(clone, { other: printed.first });
+    return start.first;
+  }
+
+  /** Copies until there is no more, or nobody to take it. */
+  #copy(from: number, to: number, end: Entry): Entry {
+    const { program } = this;
+    const buffer = program.zeroed(RELAY_BYTES);
+    const read = program.entry("read", "read", [from, buffer, RELAY_BYTES], true);
+    const write = program.entry("write", "write", [to, buffer, 0], true);
+    program.redirect(read, program.argument(write, 2));
+    program.connect(read, { error: end, equal: { word: 0, entry: end }, other: write });
+    program.connect(write, { error: end, equal: { word: 0, entry: end }, other: read });
+    return read;
   }
 
   // ---- init
@@ -263,6 +312,8 @@ class Assembler implements Assembled {
           flags: { readOnly: step.mode === "ro" },
           ...(step.idmap === null ? {} : { idmap: FIRST_HANDED_OVER + 1 + step.idmap }),
         });
+      case "limit-pids":
+        return namespaces.writeFile(chain, free, at("/proc/sys/kernel/pid_max"), String(step.most));
       case "pivot":
         return mounts.pivot(chain, root);
       case "hide-hierarchy":

@@ -14,6 +14,8 @@ export class Birth {
    * `explain` makes of the results, or when the pipe ends first.
    */
   readonly begun: Promise<number | null>;
+  /** Resolves when launcher and init are gone. */
+  readonly over: Promise<void>;
   #init = 0;
   #early: StatusMessage[] = [];
   #receiver: ((message: StatusMessage) => void) | undefined;
@@ -26,17 +28,25 @@ export class Birth {
     const { promise, resolve, reject } = Promise.withResolvers<number | null>();
     this.begun = promise;
     const reader = new StatusReader();
+    let started: Extract<StatusMessage, { kind: "started" }> | undefined;
     status.on("data", (bytes: Uint8Array) => {
       for (const message of reader.push(bytes)) {
         if (message.kind === "born") this.#init = message.init;
-        else if (message.kind === "started") resolve(message.pid);
+        else if (message.kind === "started") started = message;
         else if (message.kind === "failed") reject(explain(message.results));
         else if (this.#receiver) this.#receiver(message);
         else this.#early.push(message);
       }
+      // Launcher and init run side by side: either may speak first.
+      if (started && this.#init !== 0) resolve(started.pid);
     });
     const silence = "Cannot start the sandbox: its launcher ended without a word";
-    status.on("close", () => reject(new LaunchError(silence, { step: "launch" })));
+    this.over = new Promise((done) => {
+      status.on("close", () => {
+        reject(new LaunchError(silence, { step: "launch" }));
+        done();
+      });
+    });
   }
 
   /** Process id of init, 0 while it is not born. */

@@ -23,6 +23,8 @@ export interface MachineFacts {
   readonly lastCapability: number;
   /** 0 where there is none. */
   readonly landlockAbi: number;
+  /** Whether a pid namespace has its own `kernel.pid_max`. Before Linux 6.14 it is the whole machine's. */
+  readonly pidNamespaceLimit: boolean;
   /** Shown read-only where they are. */
   readonly system: readonly SystemPath[];
   /** Symlinks of the root directory, such as `/bin` to `usr/bin`. */
@@ -96,6 +98,7 @@ export function readMachineFacts(): MachineFacts {
     gid: Deno.gid() ?? 0,
     lastCapability: Number(readText("/proc/sys/kernel/cap_last_cap") ?? 40),
     landlockAbi: ffiObstacle() === null ? landlockAbi() : abiFromKernelVersion(),
+    pidNamespaceLimit: kernelVersion() >= 6014,
     system,
     links,
     procReadOnly: PROC_READ_ONLY.filter((path) => lookAt(path) !== null),
@@ -110,10 +113,15 @@ export function readMachineFacts(): MachineFacts {
 
 /** Landlock's ABI by kernel version, for where nobody can be asked; a ruleset it refuses shows at the first launch. */
 export function abiFromKernelVersion(release: string = Deno.osRelease()): number {
-  const [major = 0, minor = 0] = release.split(".").map((part) => parseInt(part, 10));
-  const version = major * 1000 + minor;
+  const version = kernelVersion(release);
   const since = [5013, 5019, 6002, 6007, 6010, 6012];
   return since.filter((first) => version >= first).length;
+}
+
+/** `6.14.3-amd64` as 6014. */
+export function kernelVersion(release: string = Deno.osRelease()): number {
+  const [major = 0, minor = 0] = release.split(".").map((part) => parseInt(part, 10));
+  return major * 1000 + minor;
 }
 
 function readHardLimits(): Partial<Record<Resource, number | null>> {

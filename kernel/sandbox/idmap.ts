@@ -9,17 +9,16 @@ import { closeDescriptor, openDescriptor } from "../../ffi/descriptors.ts";
 import { CLONE } from "../../ffi/namespaces.ts";
 import { Chain, Program } from "../../ffi/program.ts";
 import { DESCRIPTORS } from "./assemble.ts";
-import { libcControl } from "./control.ts";
 import { NOBODY } from "./plan.ts";
-import type { Starter } from "./start.ts";
+import type { StartMethod } from "./start.ts";
 
 /** Keeps one namespace for each owner that was asked for. Only root can make them. */
 export class IdMaps implements Disposable {
-  readonly #starter: Starter;
+  readonly #starter: StartMethod;
   readonly #known = new Map<string, Promise<number>>();
 
   /** Makes namespaces with a starter's help. */
-  constructor(starter: Starter) {
+  constructor(starter: StartMethod) {
     this.#starter = starter;
   }
 
@@ -49,7 +48,7 @@ export class IdMaps implements Disposable {
 }
 
 /** Starts a process that only lives in the namespace, until its maps are written and the namespace is held open. */
-async function make(starter: Starter, uid: number, gid: number): Promise<number> {
+async function make(starter: StartMethod, uid: number, gid: number): Promise<number> {
   const program = new Program(ARCH);
   const end = program.entry("end", "exit_group", [1]);
   program.always(end, end);
@@ -59,7 +58,7 @@ async function make(starter: Starter, uid: number, gid: number): Promise<number>
   chain.add("wait for the maps", "read", [DESCRIPTORS.channel, program.zeroed(8), 1]);
   program.startAt(chain.first);
 
-  const started = starter.start(program, { stdin: "null", handOver: [] });
+  const started = starter.start(program, { stdin: "null", handOver: [], tty: null });
   try {
     const ready = await new Promise<boolean>((resolve) => {
       started.status.once("data", () => resolve(true));
@@ -72,7 +71,7 @@ async function make(starter: Starter, uid: number, gid: number): Promise<number>
     return openDescriptor(`${process}/ns/user`, "read");
   } finally {
     for (const socket of [started.status, started.stdout, started.stderr, started.channel]) socket?.destroy();
-    while (libcControl.ended(started.launcher) === "running") {
+    while (starter.control.ended(started.launcher) === "running") {
       await new Promise((done) => setTimeout(done, 1));
     }
   }

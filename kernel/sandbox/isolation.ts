@@ -19,20 +19,21 @@ export interface Achieved {
   readonly noNewPrivileges: boolean;
   /** Null without a cgroup. */
   readonly limits: LimitsHeld | null;
+  /** Limits that were asked for and do not hold. */
+  readonly unmet: readonly string[];
   /** Why a wall is not there, by wall. */
   readonly reasons: ReadonlyMap<Wall, string>;
 }
 
 /** Puts it into the fields that clients read. */
 export function describeIsolation(
-  { walls, userNamespace, noNewPrivileges, limits, reasons }: Achieved,
+  { walls, userNamespace, noNewPrivileges, limits, unmet, reasons }: Achieved,
 ): Isolation {
   const missing = WALLS.filter((wall) => !walls.has(wall));
-  const limitsHold = limits === null || (limits.memory && limits.cpu && limits.pids);
   const sentences = [...new Set(missing.map((wall) => reasons.get(wall) ?? `${wall} is not there`))];
-  if (missing.length === 0 && !limitsHold) sentences.push("not every limit could be applied");
+  if (unmet.length > 0) sentences.push(`${unmet.join(", ")} could not be limited`);
   return {
-    fully_isolated: missing.length === 0 && limitsHold,
+    fully_isolated: missing.length === 0 && unmet.length === 0,
     namespaces: {
       pid: walls.has("pid"),
       net: walls.has("net"),

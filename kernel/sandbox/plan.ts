@@ -39,7 +39,7 @@ export interface PlanInput {
   readonly userNamespace: boolean;
   /** Host directory of the cgroup to be born in. */
   readonly cgroup: string | null;
-  /** Most processes of the agent, where no cgroup counts them and a user namespace keeps the count apart. */
+  /** Most processes of the agent, where no cgroup counts them; null otherwise. */
   readonly processes: number | null;
   /** By {@link Mount.source}. */
   readonly sources: ReadonlyMap<string, SourceFacts>;
@@ -115,7 +115,8 @@ export function hostnameOf(name: string): string {
   return `clove-${name.replaceAll(/[^A-Za-z0-9.-]/g, "-")}`.slice(0, 64);
 }
 
-function mountSteps({ request, facts, walls, sources, files }: PlanInput): Step[] {
+function mountSteps(input: PlanInput): Step[] {
+  const { request, facts, sources, files } = input;
   const mounts = orderMounts(request.mounts);
   const tree = new Tree();
   for (const { path } of facts.links) tree.claim(path);
@@ -140,7 +141,7 @@ function mountSteps({ request, facts, walls, sources, files }: PlanInput): Step[
   for (const { source, target } of files) steps.push({ do: "bind", source, target });
   steps.push({ do: "restrict", target: "/", flags: { readOnly: true } });
   for (const path of facts.devices) steps.push({ do: "bind", source: path, target: path });
-  steps.push(...procSteps(facts, walls.has("pid")));
+  steps.push(...procSteps(input));
 
   const memory = request.limits.memory ?? Infinity;
   const size = (bytes: number): string =>
@@ -164,13 +165,21 @@ const DESCRIPTOR_LINKS: readonly (readonly [path: string, text: string])[] = [
   ["/dev/stderr", "/proc/self/fd/2"],
 ];
 
-function procSteps(facts: MachineFacts, fresh: boolean): Step[] {
+/** Numbers below are kept for the first processes of a pid namespace; the limit has to be larger. */
+const RESERVED_PIDS = 300;
+
+function procSteps({ facts, walls, processes, userNamespace }: PlanInput): Step[] {
+  const fresh = walls.has("pid");
   const steps: Step[] = fresh
     ? [{ do: "mount", type: "proc", target: "/proc", options: "", flags: { executable: false } }]
     : [
       { do: "bind", source: "/proc", target: "/proc" },
       { do: "restrict", target: "/proc", flags: { readOnly: true, executable: false } },
     ];
+  if (fresh && processes !== null && !userNamespace && facts.pidNamespaceLimit) {
+    // The first numbers are given out once, so this stops a fork bomb at a few hundred instead of exactly.
+    steps.push({ do: "limit-pids", most: RESERVED_PIDS + Math.max(1, processes) });
+  }
   for (const path of facts.procReadOnly) {
     steps.push(
       { do: "bind", source: path, target: path, inside: true },
@@ -236,7 +245,7 @@ function kindOf(mount: Mount, sources: PlanInput["sources"]): "directory" | "fil
   throw new LaunchError(`Cannot mount ${JSON.stringify(mount.source)}: it does not exist`, { step: "plan" });
 }
 
-function limitSteps({ facts, processes }: PlanInput): Step[] {
+function limitSteps({ facts, processes, userNamespace }: PlanInput): Step[] {
   const limit = (resource: Extract<Step, { do: "limit" }>["resource"], soft: number, hard: number): Step => {
     const most = facts.hardLimits[resource] ?? Infinity;
     return { do: "limit", resource, soft: Math.min(soft, most), hard: Math.min(hard, most) };
@@ -247,7 +256,8 @@ function limitSteps({ facts, processes }: PlanInput): Step[] {
     limit("MSGQUEUE", MESSAGE_QUEUE_BYTES, MESSAGE_QUEUE_BYTES),
     limit("NICE", 0, 0),
     limit("RTPRIO", 0, 0),
-    ...(processes === null ? [] : [limit("NPROC", processes, processes)]),
+    // The machine counts processes by user; only in a user namespace an agent's are counted apart from the others'.
+    ...(processes === null || !userNamespace ? [] : [limit("NPROC", processes, processes)]),
   ];
 }
 

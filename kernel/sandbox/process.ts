@@ -5,7 +5,7 @@
  */
 import type { Socket } from "node:net";
 import { type SignalName, SIGNALS } from "../../ffi/processes.ts";
-import type { Exit, Isolation, LaunchRequest, Limits, Pressure, Process } from "../agents/launch.ts";
+import type { Exit, Isolation, Limits, Pressure, Process } from "../agents/launch.ts";
 import type { AgentCgroup } from "./cgroup.ts";
 import type { Control } from "./control.ts";
 import { describeExit } from "./exit.ts";
@@ -22,7 +22,6 @@ const STOP_ROUNDS = 8;
 
 /** Parts of a running process. */
 export interface ProcessParts {
-  readonly request: LaunchRequest;
   readonly started: Started;
   readonly control: Control;
   readonly isolation: Isolation;
@@ -88,13 +87,13 @@ export class SandboxProcess implements Process {
   }
 
   async #watch(): Promise<Exit> {
-    const { started, control, cgroup, request, startedAt, release } = this.#parts;
+    const { started, control, cgroup, startedAt, release } = this.#parts;
     await closed(started.status);
     this.#over = true;
     const init = await this.#gone(this.init);
     const durationMs = performance.now() - startedAt;
-    const oom = cgroup && await cgroup.killedForMemory() ? { limit: request.limits.memory } : null;
-    if (cgroup) await cgroup.kill();
+    const oom = cgroup?.oom() ?? null;
+    cgroup?.kill();
     await within(
       Promise.all([closed(this.stdout), this.stderr ? closed(this.stderr) : null]),
       LAST_WORDS_MS,
@@ -102,7 +101,7 @@ export class SandboxProcess implements Process {
     for (const stream of [this.stdin, this.channel]) stream?.destroy();
     if (control.ended(started.launcher) === "running") await this.#gone(started.launcher);
     release(this.#netns);
-    if (cgroup) await cgroup.remove();
+    await cgroup?.remove();
     const ended = this.#ended;
     return describeExit({
       // Without init's last message somebody killed it, and everything in its namespace with it.
@@ -157,9 +156,8 @@ export class SandboxProcess implements Process {
 
   async kill(): Promise<void> {
     if (!this.#over) {
-      if (this.#parts.cgroup) await this.#parts.cgroup.kill();
       // Outside a pid namespace nothing takes the others down with init.
-      if (!this.isolation.namespaces.pid) {
+      if (!this.#parts.cgroup?.kill() && !this.isolation.namespaces.pid) {
         for (const pid of descendants(this.init)) this.#send(pid, "SIGKILL");
       }
       if (!this.#over) this.#send(this.init, "SIGKILL");
@@ -167,7 +165,7 @@ export class SandboxProcess implements Process {
     await this.exited;
   }
 
-  async setLimits(limits: Limits): Promise<{ applied: Limits; missing: readonly string[] }> {
+  setLimits(limits: Limits): Promise<{ applied: Limits; missing: readonly string[] }> {
     const { cgroup } = this.#parts;
     if (!cgroup) {
       const applied = {
@@ -177,9 +175,9 @@ export class SandboxProcess implements Process {
         cpu_period: 100_000,
         cpu_shares: 1024,
       };
-      return { applied, missing: ["memory", "max_pids", "cpu_quota", "cpu_shares"] };
+      return Promise.resolve({ applied, missing: ["memory", "max_pids", "cpu_quota", "cpu_shares"] });
     }
-    return await cgroup.setLimits(limits);
+    return Promise.resolve(cgroup.setLimits(limits));
   }
 
   onPressure(listener: (warning: Pressure) => void): () => void {

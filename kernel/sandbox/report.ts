@@ -5,19 +5,31 @@
  */
 import { type Wall, type WallReport, WALLS } from "../agents/launch.ts";
 import type { Availability } from "./availability.ts";
+import type { CgroupRoot } from "./cgroup_root.ts";
 import type { MachineFacts } from "./facts.ts";
 
 /** One line a wall. */
-export function reportWalls(available: Availability, facts: MachineFacts): readonly WallReport[] {
+export function reportWalls(
+  available: Availability,
+  facts: MachineFacts,
+  cgroups: CgroupRoot | string,
+): readonly WallReport[] {
   return WALLS.map((wall): WallReport => {
     const stands = available.walls.has(wall);
-    if (stands) return { wall, available: true, detail: detailOf(wall, available, facts), remedy: "" };
+    if (stands) {
+      return { wall, available: true, detail: detailOf(wall, available, facts, cgroups), remedy: "" };
+    }
     const reason = available.reasons.get(wall) ?? "it could not be had";
     return { wall, available: false, detail: reason, remedy: remedyOf(wall) };
   });
 }
 
-function detailOf(wall: Wall, { userNamespace }: Availability, facts: MachineFacts): string {
+function detailOf(
+  wall: Wall,
+  { userNamespace }: Availability,
+  facts: MachineFacts,
+  cgroups: CgroupRoot | string,
+): string {
   switch (wall) {
     case "landlock":
       return `Landlock ABI ${facts.landlockAbi}`;
@@ -27,6 +39,10 @@ function detailOf(wall: Wall, { userNamespace }: Availability, facts: MachineFac
       return `all ${facts.lastCapability + 1} capabilities are dropped`;
     case "seccomp":
       return "a filter of system calls";
+    case "cgroup":
+      return typeof cgroups === "string"
+        ? cgroups
+        : `${cgroups.description} with ${cgroups.controllers.join(", ")}`;
     default:
       return userNamespace ? "a namespace, made in a user namespace" : "a namespace, made as root";
   }

@@ -48,6 +48,8 @@ export type Step =
     /** Which of the descriptors handed over maps owners. */
     readonly idmap: number | null;
   }
+  /** Numbers of the new pid namespace end here. */
+  | { readonly do: "limit-pids"; readonly most: number }
   | { readonly do: "pivot" }
   | { readonly do: "hide-hierarchy" }
   | { readonly do: "drop-bounding"; readonly last: number }
@@ -105,6 +107,8 @@ export function describeStep(step: Step): string {
     case "expose":
       return `mount ${step.source}${step.source === step.target ? "" : ` on ${step.target}`}, ${step.mode}` +
         (step.idmap === null ? "" : ", owners mapped");
+    case "limit-pids":
+      return `end the numbers of processes at ${step.most}`;
     case "pivot":
       return "pivot the root and detach the old one";
     case "hide-hierarchy":
