@@ -108,6 +108,11 @@ export function classify(address: Groups): AddressClass {
   return "reserved";
 }
 
+/** Whether addresses of a class are what the word `private` of a rule opens. */
+export function isInside(kind: AddressClass): boolean {
+  return kind === "private" || kind === "loopback" || kind === "link-local";
+}
+
 /** The IPv4 addresses that an IPv6 address may lead to; none for an ordinary one. */
 export function carriedV4(address: Groups): readonly number[] {
   const [a, b, c, d, e, f, g, h] = address as [

@@ -1,11 +1,13 @@
+import { ArgvPattern } from "./argv_pattern.ts";
 import { BlockedCommandsPattern } from "./blocked_commands.ts";
 import { v4Of } from "./address.ts";
 import { NamePattern } from "./name_pattern.ts";
 import { netNeed } from "./need.ts";
-import { NetPattern } from "./net_pattern.ts";
+import { hostsCover, NetPattern } from "./net_pattern.ts";
 import { PathPattern } from "./path_pattern.ts";
 import type { Policy } from "./policy.ts";
 import type { Rule } from "./rule.ts";
+import { baseName, programMatches } from "./program.ts";
 import { shared } from "./shared.ts";
 import type { Capability } from "./vocabulary.ts";
 import { weigh } from "./weigh.ts";
@@ -29,8 +31,9 @@ export interface DenoView {
  * on names at any depth (said only for the work directory and the roots of what is granted), and an exact path that
  * turns out to be a directory. Names that resolve to private addresses are for the network's wall.
  *
- * Checked against Deno 2.9.6: `*.host` includes the host itself, IPv4 ranges are understood, IPv6 ranges are not,
- * a comma within a value is doubled.
+ * Checked against Deno 2.9.6: a narrower allow beats a wider deny, for files, hosts, programs and variables alike, and
+ * an allow with a port beats a deny without one, so nothing is allowed here that a deny touches; `*.host` includes the
+ * host itself; IPv4 ranges are understood, IPv6 ranges are not; a comma within a value cannot be written.
  */
 export function compileDenoFlags(policy: Policy, view: DenoView): string[] {
   return [
@@ -59,13 +62,18 @@ function fileFlags(
       else if (pattern.below && isWithin(tree, pattern.root)) granted.add(tree);
     }
   }
+  const blocks = denies(policy, capability).map(({ pattern }) => pattern).filter((each) =>
+    each instanceof PathPattern
+  );
+  for (const path of granted) if (blocks.some((pattern) => pattern.matches(path))) granted.delete(path);
   if (granted.size === 0) return [];
   const denied = new Set<string>();
-  for (const { pattern } of denies(policy, capability)) {
-    if (!(pattern instanceof PathPattern)) continue;
-    if (pattern.root !== null) denied.add(pattern.root);
+  for (const pattern of blocks) {
+    if (pattern.root !== null) denied.add(withoutComma(pattern.root));
     else if (pattern.anywhere !== null) {
-      for (const tree of [cwd, ...granted]) denied.add(`${tree === "/" ? "" : tree}/${pattern.anywhere}`);
+      for (const tree of [cwd, ...granted]) {
+        denied.add(withoutComma(`${tree === "/" ? "" : tree}/${pattern.anywhere}`));
+      }
     }
   }
   return [...flag(`--allow-${word}`, outermost(granted)), ...flag(`--deny-${word}`, outermost(denied))];
@@ -98,9 +106,13 @@ function netFlags(policy: Policy): string[] {
   const deny = new Set<string>();
   let everything = false;
   const named = new Set<string>();
+  const ports = new Set<number>();
+  const denied = netPatterns(denies(policy, "net"));
   for (const pattern of netPatterns(shared(policy, "net"))) {
     if (pattern.words.methods !== null || pattern.words.path !== null) continue;
     const { hosts } = pattern;
+    if (denied.some((each) => hostsCover(each.hosts, hosts))) continue;
+    if (pattern.port !== null) ports.add(pattern.port);
     const port = pattern.port === null ? "" : `:${pattern.port}`;
     if (hosts.kind === "any") {
       if (port === "") everything = true;
@@ -124,14 +136,17 @@ function netFlags(policy: Policy): string[] {
   // A bare domain that is allowed on its own must not be denied for its wildcard's sake.
   for (const host of named) deny.delete(host);
   if (shared(policy, "net").some((rule) => rule.all)) deny.clear();
-  for (const pattern of netPatterns(denies(policy, "net"))) {
+  for (const pattern of denied) {
     const host = denoHost(pattern);
     if (pattern.hosts.kind === "private") { for (const place of LOCAL) deny.add(place); }
     else if (host === null) return [];
     else deny.add(host);
   }
   if (!everything && allow.size === 0) return [];
-  return [everything ? "--allow-net" : flag("--allow-net", allow)[0]!, ...flag("--deny-net", deny)];
+  for (const host of [...deny]) {
+    if (!host.includes("/")) { for (const port of ports) deny.add(`${host}:${port}`); }
+  }
+  return [...(everything ? ["--allow-net"] : flag("--allow-net", allow)), ...flag("--deny-net", deny)];
 }
 
 /** A host in the form of Deno's flags; null where there is none. */
@@ -150,16 +165,20 @@ function denoHost({ hosts, host }: NetPattern): string | null {
 
 function envFlags(policy: Policy): string[] {
   const deny = new Set<string>();
-  for (const { pattern } of denies(policy, "env")) {
+  const denied = denies(policy, "env");
+  for (const { pattern } of denied) {
     const name = denoName(pattern);
-    if (name === null || name === "*") return [];
+    if (name === null || name === "*" || name.includes(",")) return [];
     deny.add(name);
   }
   const names = new Set(
-    shared(policy, "env").map(({ pattern }) => denoName(pattern)).filter((name) => name !== null),
+    shared(policy, "env")
+      .filter(({ pattern }) => !denied.some((rule) => rule.pattern.covers(pattern)))
+      .map(({ pattern }) => denoName(pattern))
+      .filter((name) => name !== null),
   );
   if (names.size === 0) return [];
-  return [names.has("*") ? "--allow-env" : flag("--allow-env", names)[0]!, ...flag("--deny-env", deny)];
+  return [...(names.has("*") ? ["--allow-env"] : flag("--allow-env", names)), ...flag("--deny-env", deny)];
 }
 
 /** `NAME`, `PREFIX*` or `*`; null for other patterns. */
@@ -178,7 +197,10 @@ function runFlags(policy: Policy): string[] {
   const rules = shared(policy, "exec");
   const denied = denies(policy, "exec");
   const all = rules.some((rule) => rule.all);
-  const programs = new Set(rules.map((rule) => rule.program).filter((program) => program !== null));
+  const programs = new Set(
+    rules.map((rule) => rule.program).filter((program) => program !== null)
+      .filter((program) => !denied.some((rule) => deniesProgram(rule, program))),
+  );
   if (!all && programs.size === 0) return [];
   const deny = new Set<string>();
   for (const rule of denied) {
@@ -186,7 +208,7 @@ function runFlags(policy: Policy): string[] {
       for (const name of BLOCKED_PROGRAMS) deny.add(name);
     } else {
       const first = rule.firstWord;
-      if (first === null) return [];
+      if (first === null || first.includes(",")) return [];
       deny.add(first);
     }
   }
@@ -194,21 +216,29 @@ function runFlags(policy: Policy): string[] {
   const native = all && denied.length === 0 && shared(policy, "exec.shell").some((rule) => rule.all) &&
     denies(policy, "exec.shell").length === 0;
   return [
-    all ? "--allow-run" : flag("--allow-run", programs)[0]!,
+    ...(all ? ["--allow-run"] : flag("--allow-run", programs)),
     ...flag("--deny-run", deny),
     ...(native ? ["--allow-sys", "--allow-ffi"] : []),
   ];
+}
+
+/** Whether a deny touches a program at all, whatever its arguments. */
+function deniesProgram({ pattern }: Rule, program: string): boolean {
+  if (pattern instanceof BlockedCommandsPattern) return BLOCKED_PROGRAMS.includes(baseName(program));
+  return !(pattern instanceof ArgvPattern) || pattern.all ||
+    programMatches(pattern.words[0]!, program, "anywhere");
 }
 
 function importFlags(policy: Policy): string[] {
   const hosts = new Set<string>();
   let remote = false;
   let everywhere = false;
+  const denied = denies(policy, "net").length > 0;
   for (const { hosts: kind, host, port, scheme, words } of netPatterns(shared(policy, "net"))) {
     const https = (scheme === null || scheme === "https") && (port === null || port === 443);
     if (!https || words.methods !== null || words.path !== null) continue;
-    if (kind.kind === "any") everywhere = true;
-    if (kind.kind === "star") remote = true;
+    if (kind.kind === "any") everywhere = !denied;
+    if (kind.kind === "star") remote = !denied;
     if (kind.kind === "name" && weigh(policy, netNeed(`https://${host}/`), 0).allowed) {
       hosts.add(`${host}:443`);
     }
@@ -230,12 +260,18 @@ function denies(policy: Policy, capability: Capability): Rule[] {
 }
 
 function flag(name: string, values: Iterable<string>): string[] {
-  const list = [...new Set(values)].sort().map((value) => value.replaceAll(",", ",,"));
+  const list = [...new Set(values)].filter((value) => !value.includes(",")).sort();
   return list.length === 0 ? [] : [`${name}=${list.join(",")}`];
 }
 
 function isWithin(path: string, tree: string): boolean {
   return tree === "/" || path === tree || path.startsWith(`${tree}/`);
+}
+
+/** The path, or the nearest directory above it that can be written in a flag. */
+function withoutComma(path: string): string {
+  const comma = path.indexOf(",");
+  return comma < 0 ? path : path.slice(0, Math.max(1, path.lastIndexOf("/", comma)));
 }
 
 /** Drops paths that lie within others. */

@@ -112,6 +112,10 @@ export class Layer {
       const shortage = allow.shortage(need, spent);
       if (shortage !== null) return { rule: `${allow.origin}: ${allow.text}, ${shortage}`, quota: true };
     }
+    for (const rule of shelf?.allow ?? []) {
+      const miss = rule.pattern instanceof NetPattern ? rule.pattern.nearMiss(need) : null;
+      if (miss !== null) return { rule: `${rule.origin}: ${rule.text}, ${miss}`, quota: false };
+    }
     const patterns = (shelf?.allow ?? []).map((rule) => rule.text.slice(capability.length + 1));
     const more = patterns.length > SHOWN ? ` and ${patterns.length - SHOWN} more` : "";
     const listed = patterns.length === 0 ? "nothing" : patterns.slice(0, SHOWN).join(", ") + more;

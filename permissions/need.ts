@@ -1,3 +1,4 @@
+import { classify, isInside, parseAddress } from "./address.ts";
 import { canonicalHost } from "./host.ts";
 import { globEscape } from "./glob.ts";
 import { isPrintable, quoted, shown } from "./text.ts";
@@ -198,8 +199,10 @@ export function formatPattern(pattern: string): string {
 
 function formatNet(need: Need, url: NetTarget): string {
   const where = origin(url.scheme, url.host, url.port);
+  const address = url.address === undefined ? null : parseAddress(url.address);
   return `net:${where}` + (need.method === undefined ? "" : ` ${need.method}`) +
-    (url.path === undefined ? "" : ` ${formatPattern(globEscape(url.path))}`);
+    (url.path === undefined ? "" : ` ${formatPattern(globEscape(url.path))}`) +
+    (address !== null && isInside(classify(address)) ? " private" : "");
 }
 
 /** Writes scheme, host and port, the port only where it is not the scheme's own. */

@@ -1,10 +1,12 @@
 import {
   carriedV4,
   classify,
+  formatAddress,
   formatRange,
   fromV4,
   type Groups,
   inRange,
+  isInside,
   parseAddress,
   parseRange,
   type Range,
@@ -17,7 +19,7 @@ import { PatternError } from "./syntax_error.ts";
 import { shown } from "./text.ts";
 
 /** Which hosts a pattern means. */
-type Hosts =
+export type Hosts =
   | { readonly kind: "any" } // every address there is, named or not: level unrestricted
   | { readonly kind: "star" } // every name, every public address
   | { readonly kind: "private" } // private, loopback and link-local addresses
@@ -148,8 +150,19 @@ export class NetPattern implements Pattern {
     if (kind === "public") return hosts.kind !== "private" && hosts.kind !== "range";
     // That name means this machine wherever it is asked for. Source: RFC 6761, section 6.3.
     if (hosts.kind === "name" && hosts.name === "localhost" && kind === "loopback") return true;
-    return (hosts.kind === "private" || this.words.private) &&
-      (kind === "private" || kind === "loopback" || kind === "link-local");
+    return (hosts.kind === "private" || this.words.private) && isInside(kind);
+  }
+
+  /** Why a need that this nearly allows is refused, as a part of a sentence; null where it is not near. */
+  nearMiss(need: Need): string | null {
+    const url = need.url;
+    if (url === undefined || !this.#reaches(url) || !this.#namesHost(url)) return null;
+    if (url.tunnel === "opaque" && this.#limited) {
+      return "which limits methods or paths, and a tunnel hides them";
+    }
+    const address = addressOf(url);
+    if (!this.fits(need) || address === null || this.permits(address)) return null;
+    return `which does not reach ${formatAddress(address)}, an address of class ${classify(address)}`;
   }
 
   get #limited(): boolean {
@@ -264,7 +277,8 @@ function plainPath(path: string): { path: string; collapsed: string; ambiguous: 
   return { path: decoded, collapsed: "/" + collapsed.join("/"), ambiguous };
 }
 
-function hostsCover(outer: Hosts, inner: Hosts): boolean {
+/** Whether every host that `inner` means is certainly one that `outer` means. */
+export function hostsCover(outer: Hosts, inner: Hosts): boolean {
   switch (outer.kind) {
     case "any":
       return true;
