@@ -160,6 +160,8 @@ export class Chain {
   /** The program it belongs to. */
   readonly program: Program;
   readonly #failure: Entry;
+  #lenient = false;
+  #expected: number | undefined;
   #first: Entry | undefined;
   #last: Entry | undefined;
 
@@ -175,9 +177,19 @@ export class Chain {
     return this.#first;
   }
 
+  /** Adds what `build` adds as calls whose errors do not matter. */
+  leniently(build: () => void): void {
+    this.#lenient = true;
+    try {
+      build();
+    } finally {
+      this.#lenient = false;
+    }
+  }
+
   /** Adds a call that has to succeed. */
   add(name: string, call: SyscallName, args: readonly (number | string)[] = []): Entry {
-    return this.#append(this.program.entry(name, call, args));
+    return this.#append(this.program.entry(name, call, args, this.#lenient));
   }
 
   /** Adds a call whose error does not matter. */
@@ -198,8 +210,6 @@ export class Chain {
     this.#expected = word;
     return entry;
   }
-
-  #expected: number | undefined;
 
   /** Continues with an entry built elsewhere; the chain is complete. */
   then(next: Entry): void {

@@ -232,7 +232,12 @@ class Assembler implements Assembled {
     // The host's /proc names processes as the host does; asked through it, the agent learns its number there.
     const hostProc = this.#initFree++;
     init.add("open the host's /proc", "openat", [AT_FDCWD, "/proc", O_PATH_CLOEXEC]);
-    for (const step of this.#plan.init) this.#asStep(step, () => this.#initStep(init, step));
+    for (const step of this.#plan.init) {
+      this.#asStep(step, () => {
+        if ("optional" in step && step.optional) init.leniently(() => this.#initStep(init, step));
+        else this.#initStep(init, step);
+      });
+    }
 
     const wait = program.entry("wait for the agent", "wait4", []);
     const flags = namespaces.CLONE.VM + namespaces.CLONE.VFORK + namespaces.CLONE.PARENT_SETTID;

@@ -36,10 +36,7 @@ export class CgroupRoot {
    * @returns The root, or in words why there is none.
    */
   static open(): CgroupRoot | string {
-    const place = findPlace(
-      Deno.readTextFileSync("/proc/self/mountinfo"),
-      Deno.readTextFileSync("/proc/self/cgroup"),
-    );
+    const place = look();
     if (typeof place === "string") return place;
     const reasons: string[] = [];
     for (const { base, description } of candidates(place)) {
@@ -77,6 +74,18 @@ export class CgroupRoot {
   /** Removes the kernel's directory; agents must have ended. */
   close(): void {
     removeTree(this.path);
+  }
+}
+
+function look(): CgroupPlace | string {
+  try {
+    return findPlace(
+      Deno.readTextFileSync("/proc/self/mountinfo"),
+      Deno.readTextFileSync("/proc/self/cgroup"),
+    );
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    return "Deno may not read /proc, start the kernel with -A";
   }
 }
 

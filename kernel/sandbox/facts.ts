@@ -33,6 +33,8 @@ export interface MachineFacts {
   readonly procReadOnly: readonly string[];
   /** Paths of /proc to be hidden. */
   readonly procMasked: readonly SystemPath[];
+  /** Some of these may not exist: they could not be looked at. */
+  readonly procGuessed: boolean;
   /** Device files to show. */
   readonly devices: readonly string[];
   /** The kernel's own hard limits; null is none. */
@@ -77,6 +79,7 @@ const ETC = [
 
 const PROC_READ_ONLY = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus"];
 const PROC_MASKED = ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/acpi", "/proc/scsi"];
+const PROC_DIRECTORIES = new Set(["/proc/acpi", "/proc/scsi"]);
 const DEVICES = ["null", "zero", "full", "random", "urandom", "tty"].map((name) => `/dev/${name}`);
 
 /** Looks at the machine. Synchronous and short: it happens once, when a launcher is made. */
@@ -101,13 +104,26 @@ export function readMachineFacts(): MachineFacts {
     pidNamespaceLimit: kernelVersion() >= 6014,
     system,
     links,
-    procReadOnly: PROC_READ_ONLY.filter((path) => lookAt(path) !== null),
-    procMasked: PROC_MASKED.flatMap((path) => {
-      const info = lookAt(path);
-      return info ? [{ path, kind: info.isDirectory ? "directory" : "file" } as const] : [];
-    }),
-    devices: DEVICES.filter((path) => lookAt(path) !== null),
+    ...readProc(),
+    devices: DEVICES,
     hardLimits: readHardLimits(),
+  };
+}
+
+/**
+ * Which of the paths exist. Deno hides /proc from a kernel that may not do everything; then all are tried, and what
+ * does not exist is passed over.
+ */
+function readProc(): Pick<MachineFacts, "procReadOnly" | "procMasked" | "procGuessed"> {
+  const masked = PROC_MASKED.map((
+    path,
+  ) => ({ path, kind: PROC_DIRECTORIES.has(path) ? "directory" : "file" } as const));
+  if (ffiObstacle() !== null) return { procReadOnly: PROC_READ_ONLY, procMasked: masked, procGuessed: true };
+  const exists = (path: string): boolean => lookAt(path) !== null;
+  return {
+    procReadOnly: PROC_READ_ONLY.filter(exists),
+    procMasked: masked.filter(({ path }) => exists(path)),
+    procGuessed: false,
   };
 }
 
@@ -136,7 +152,9 @@ function readHardLimits(): Partial<Record<Resource, number | null>> {
     "Max realtime priority": "RTPRIO",
   };
   const limits: Partial<Record<Resource, number | null>> = {};
-  for (const line of (readText("/proc/self/limits") ?? "").split("\n")) {
+  const text = readText("/proc/self/limits");
+  if (text === null) return { NOFILE: 1024 }; // less than any system's hard limit
+  for (const line of text.split("\n")) {
     const [name = "", , hard = ""] = line.split(/\s{2,}/);
     const resource = names[name];
     if (resource) limits[resource] = hard === "unlimited" ? null : Number(hard);

@@ -12,7 +12,6 @@ import { makeImage } from "../../ffi/image.ts";
 import type { Program } from "../../ffi/program.ts";
 import type { Control } from "./control.ts";
 import type { Started, StartMethod, StartOptions } from "./start.ts";
-import { descendsFrom } from "./tree.ts";
 
 /** Starts through `node:child_process`. */
 export class MonitorStarter implements StartMethod {
@@ -25,10 +24,9 @@ export class MonitorStarter implements StartMethod {
   constructor(directory: string) {
     this.#directory = directory;
     this.control = {
-      signal: (pid, init, signal) => {
-        if (!descendsFrom(pid, init)) return false;
-        return unlessGone(() => Deno.kill(pid, signal as Deno.Signal));
-      },
+      signal: (pid, _init, signal) => unlessGone(() => process.kill(pid, signal)),
+      // Without libc Deno does not let /proc be read either: the agent's process group has to do.
+      members: (_init, agent) => [-agent],
       ended: (pid) => this.#running.has(pid) || (exists(pid)) ? "running" : { status: null, signal: null },
     };
   }
@@ -78,7 +76,7 @@ function unlessGone(act: () => void): boolean {
     act();
     return true;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    if ((error as { code?: string }).code === "ESRCH") return false;
     throw error;
   }
 }

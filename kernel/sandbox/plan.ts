@@ -170,6 +170,7 @@ const RESERVED_PIDS = 300;
 
 function procSteps({ facts, walls, processes, userNamespace }: PlanInput): Step[] {
   const fresh = walls.has("pid");
+  const optional = facts.procGuessed;
   const steps: Step[] = fresh
     ? [{ do: "mount", type: "proc", target: "/proc", options: "", flags: { executable: false } }]
     : [
@@ -182,18 +183,19 @@ function procSteps({ facts, walls, processes, userNamespace }: PlanInput): Step[
   }
   for (const path of facts.procReadOnly) {
     steps.push(
-      { do: "bind", source: path, target: path, inside: true },
-      { do: "restrict", target: path, flags: { readOnly: true, executable: false } },
+      { do: "bind", source: path, target: path, inside: true, optional },
+      { do: "restrict", target: path, flags: { readOnly: true, executable: false }, optional },
     );
   }
   for (const { path, kind } of facts.procMasked) {
     steps.push(
-      kind === "file" ? { do: "bind", source: "/dev/null", target: path } : {
+      kind === "file" ? { do: "bind", source: "/dev/null", target: path, optional } : {
         do: "mount",
         type: "tmpfs",
         target: path,
         options: "mode=555,size=4k,nr_inodes=1",
         flags: { readOnly: true, executable: false },
+        optional,
       },
     );
   }

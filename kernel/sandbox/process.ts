@@ -11,7 +11,6 @@ import type { Control } from "./control.ts";
 import { describeExit } from "./exit.ts";
 import type { Started } from "./start.ts";
 import type { StatusMessage } from "./status.ts";
-import { descendants } from "./tree.ts";
 
 /** After the end, output that is still to come gets this long; then a descendant keeps the pipe, or nobody reads. */
 const LAST_WORDS_MS = 1000;
@@ -128,6 +127,10 @@ export class SandboxProcess implements Process {
     return Promise.resolve(!this.#over && this.#send(this.pid, signal as SignalName));
   }
 
+  #members(): readonly number[] {
+    return this.#parts.control.members(this.init, this.pid);
+  }
+
   #send(pid: number, signal: SignalName): boolean {
     return this.#parts.control.signal(pid, this.init, signal);
   }
@@ -138,7 +141,7 @@ export class SandboxProcess implements Process {
     if (await this.#parts.cgroup?.freeze(true)) return;
     const stopped = new Set<number>();
     for (let round = 0; round < STOP_ROUNDS; round++) {
-      const fresh = descendants(this.init).filter((pid) => !stopped.has(pid));
+      const fresh = this.#members().filter((pid) => !stopped.has(pid));
       if (fresh.length === 0) return;
       for (const pid of fresh) {
         this.#send(pid, "SIGSTOP");
@@ -151,14 +154,14 @@ export class SandboxProcess implements Process {
     if (this.#over || !this.#paused) return;
     this.#paused = false;
     if (await this.#parts.cgroup?.freeze(false)) return;
-    for (const pid of descendants(this.init)) this.#send(pid, "SIGCONT");
+    for (const pid of this.#members()) this.#send(pid, "SIGCONT");
   }
 
   async kill(): Promise<void> {
     if (!this.#over) {
       // Outside a pid namespace nothing takes the others down with init.
       if (!this.#parts.cgroup?.kill() && !this.isolation.namespaces.pid) {
-        for (const pid of descendants(this.init)) this.#send(pid, "SIGKILL");
+        for (const pid of this.#members()) this.#send(pid, "SIGKILL");
       }
       if (!this.#over) this.#send(this.init, "SIGKILL");
     }

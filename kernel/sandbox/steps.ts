@@ -11,7 +11,10 @@ import type { Wall } from "../agents/launch.ts";
 /** A namespace by the name of its wall. */
 export type Namespace = "pid" | "mount" | "net" | "uts" | "ipc" | "user";
 
-/** One step. Paths of mounts are as seen inside the new root unless said otherwise. */
+/**
+ * One step. Paths of mounts are as seen inside the new root unless said otherwise. An optional step may fail, where
+ * it could not be found out beforehand whether there is something to do.
+ */
 export type Step =
   | { readonly do: "clone"; readonly namespaces: readonly Namespace[]; readonly cgroup: string | null }
   | {
@@ -33,13 +36,25 @@ export type Step =
     readonly target: string;
     readonly options: string;
     readonly flags: MountFlags;
+    readonly optional?: boolean;
   }
   | { readonly do: "directory"; readonly path: string }
   | { readonly do: "file"; readonly path: string }
   | { readonly do: "link"; readonly path: string; readonly text: string }
   /** `source` is a path of the host, or with `inside` one of the new root. */
-  | { readonly do: "bind"; readonly source: string; readonly target: string; readonly inside?: boolean }
-  | { readonly do: "restrict"; readonly target: string; readonly flags: MountFlags }
+  | {
+    readonly do: "bind";
+    readonly source: string;
+    readonly target: string;
+    readonly inside?: boolean;
+    readonly optional?: boolean;
+  }
+  | {
+    readonly do: "restrict";
+    readonly target: string;
+    readonly flags: MountFlags;
+    readonly optional?: boolean;
+  }
   | {
     readonly do: "expose";
     readonly source: string;
