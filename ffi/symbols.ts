@@ -177,6 +177,32 @@ export const SYMBOLS = {
     ],
     result: "i32",
   },
+  /** Makes a socket. See socket(2). */
+  socket: {
+    parameters: [
+      "i32", // int domain
+      "i32", // int type
+      "i32", // int protocol
+    ],
+    result: "i32",
+  },
+  /** Names a socket. See bind(2). */
+  bind: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // const struct sockaddr *addr
+      "u32", // socklen_t addrlen
+    ],
+    result: "i32",
+  },
+  /** Lets a socket accept connections. See listen(2). */
+  listen: {
+    parameters: [
+      "i32", // int sockfd
+      "i32", // int backlog
+    ],
+    result: "i32",
+  },
   /** Receives bytes and descriptors. See recvmsg(2). */
   recvmsg: {
     parameters: [

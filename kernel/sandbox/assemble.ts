@@ -13,6 +13,7 @@
 import type { Arch } from "../../ffi/arch.ts";
 import * as capabilities from "../../ffi/capabilities.ts";
 import { hideHierarchy, openCgroup } from "../../ffi/cgroups.ts";
+import { sendDescriptors } from "../../ffi/handover.ts";
 import * as landlock from "../../ffi/landlock.ts";
 import * as mounts from "../../ffi/mounts.ts";
 import * as namespaces from "../../ffi/namespaces.ts";
@@ -29,6 +30,7 @@ const FIRST_HANDED_OVER = 5;
 
 const AT_FDCWD = -100;
 const O_PATH_CLOEXEC = 0o10000000 | 0o2000000;
+const O_CLOEXEC = 0o2000000;
 const CLOSE_RANGE_CLOEXEC = 4;
 const LAST_DESCRIPTOR = 0x7fffffff;
 const TIOCSCTTY = 0x540e;
@@ -53,7 +55,10 @@ export interface Assembly {
   readonly kernelPidfd: number | null;
   /** The kernel's process id, for the monitor. */
   readonly kernelPid: number;
-  /** How many descriptors are handed over from number 5 on, those of a terminal left out. */
+  /**
+   * How many descriptors are handed over from number 5 on, those of a terminal left out. With the step `hand-over`
+   * the last is the socket for it.
+   */
   readonly handedOver: number;
   /** Three more follow, for the relays of a terminal: its master, the kernel's pipe to write, the one to read. */
   readonly terminal: boolean;
@@ -296,6 +301,15 @@ class Assembler implements Assembled {
         return;
       case "loopback":
         return namespaces.loopbackUp(chain, free);
+      case "hand-over": {
+        const socket = FIRST_HANDED_OVER + this.#assembly.handedOver - 1;
+        for (const [i, name] of ["net", "user"].entries()) {
+          chain.add(`open the ${name} namespace`, "openat", [AT_FDCWD, `/proc/self/ns/${name}`, O_CLOEXEC]);
+          if (i === 1) sendDescriptors(chain, socket, [free, free + 1]);
+        }
+        chain.add("close the namespaces", "close_range", [free, free + 1, 0]);
+        return;
+      }
       case "private-mounts":
         return mounts.makePrivate(chain);
       case "mount":

@@ -145,6 +145,7 @@ export class SandboxLauncher implements Launcher {
       userNamespace: this.#facts.uid !== 0 && choice.walls.has("user"),
       cgroup: root === null || !request.sandboxed ? null : `${root}/${request.name}_${request.id}`,
       processes: this.#processLimit(request, choice),
+      handsOver: false,
       sources: new Map(sources),
       files: this.#files.files,
     })).map(describeStep);

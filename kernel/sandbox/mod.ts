@@ -6,6 +6,7 @@
 import type { Launcher } from "../agents/launch.ts";
 import { SandboxLauncher, type SandboxOptions } from "./launcher.ts";
 
+export { listenInside } from "./netns.ts";
 export type { SandboxOptions } from "./launcher.ts";
 
 /**

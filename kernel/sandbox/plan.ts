@@ -41,6 +41,8 @@ export interface PlanInput {
   readonly cgroup: string | null;
   /** Most processes of the agent, where no cgroup counts them; null otherwise. */
   readonly processes: number | null;
+  /** The kernel waits for the namespaces at a handed-over socket. */
+  readonly handsOver: boolean;
   /** By {@link Mount.source}. */
   readonly sources: ReadonlyMap<string, SourceFacts>;
   /** Small files of the launcher's own that every agent sees, such as /etc/passwd. */
@@ -83,6 +85,7 @@ export function planSandbox(input: PlanInput): Plan {
   if (cgroup !== null && confines && (asRoot || userNamespace)) init.push({ do: "hide-hierarchy" });
   if (walls.has("uts")) init.push({ do: "hostname", name: hostnameOf(request.name) });
   if (walls.has("net")) init.push({ do: "loopback" });
+  if (input.handsOver) init.push({ do: "hand-over" });
   if (walls.has("mount")) init.push(...mountSteps(input));
   init.push({ do: "hide" });
   if (walls.has("caps") && (asRoot || userNamespace)) {

@@ -9,6 +9,7 @@ import type { Exit, Isolation, Limits, Pressure, Process } from "../agents/launc
 import type { AgentCgroup } from "./cgroup.ts";
 import type { Control } from "./control.ts";
 import { describeExit } from "./exit.ts";
+import type { Network } from "./network.ts";
 import type { Started } from "./start.ts";
 import type { StatusMessage } from "./status.ts";
 
@@ -29,10 +30,10 @@ export interface ProcessParts {
   /** The agent's number on the host; init's where it could not be told. */
   readonly pid: number;
   readonly startedAt: number;
-  /** Opens the network namespace, or null where it cannot be entered. */
-  readonly openNetwork: () => number | null;
+  /** Null where there is none that could be entered. */
+  readonly network: Network | null;
   /** Called once after the end, with nothing left running. */
-  readonly release: (netns: number | null) => void;
+  readonly release: () => void;
   /** Changes the size of the terminal. */
   readonly resize: (rows: number, columns: number) => void;
 }
@@ -52,7 +53,6 @@ export class SandboxProcess implements Process {
   readonly exited: Promise<Exit>;
   readonly resize: (rows: number, columns: number) => void;
   readonly #parts: ProcessParts;
-  #netns: number | null = null;
   #over = false;
   #paused = false;
   #ended: Ended | null = null;
@@ -76,8 +76,12 @@ export class SandboxProcess implements Process {
   }
 
   get netns(): number | null {
-    if (!this.#over) this.#netns ??= this.#parts.openNetwork();
-    return this.#netns;
+    return this.network?.netns ?? null;
+  }
+
+  /** The network namespace while the process runs, for `listenInside`; null where it cannot be entered. */
+  get network(): Network | null {
+    return this.#over ? null : this.#parts.network;
   }
 
   /** Takes a message of the status pipe. */
@@ -86,7 +90,7 @@ export class SandboxProcess implements Process {
   }
 
   async #watch(): Promise<Exit> {
-    const { started, control, cgroup, startedAt, release } = this.#parts;
+    const { started, control, cgroup, startedAt, network, release } = this.#parts;
     await closed(started.status);
     this.#over = true;
     const init = await this.#gone(this.init);
@@ -99,7 +103,8 @@ export class SandboxProcess implements Process {
     );
     for (const stream of [this.stdin, this.channel]) stream?.destroy();
     if (control.ended(started.launcher) === "running") await this.#gone(started.launcher);
-    release(this.#netns);
+    network?.[Symbol.dispose]();
+    release();
     await cgroup?.remove();
     const ended = this.#ended;
     return describeExit({

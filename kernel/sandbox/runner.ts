@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { closeDescriptor, openDescriptor } from "../../ffi/descriptors.ts";
+import { closeDescriptor, socketPair } from "../../ffi/descriptors.ts";
 import { errnoName, LibcError } from "../../ffi/errno.ts";
+import { receiveDescriptors } from "../../ffi/handover.ts";
 import { findFailure } from "../../ffi/program.ts";
 import { setTerminalSize } from "../../ffi/terminal.ts";
 import { type Isolation, LaunchError, type LaunchRequest, type Wall } from "../agents/launch.ts";
@@ -13,6 +14,7 @@ import { Birth } from "./birth.ts";
 import type { AgentCgroup } from "./cgroup.ts";
 import type { MachineFacts } from "./facts.ts";
 import { planSandbox, type SourceFacts } from "./plan.ts";
+import { Network } from "./network.ts";
 import { SandboxProcess } from "./process.ts";
 import { stepFailed } from "./remedies.ts";
 import type { RunFiles } from "./run_files.ts";
@@ -65,8 +67,13 @@ export class Runner {
     const startedAt = performance.now();
     const method = this.#method;
     const { cgroup, idMaps, walls, isolation } = parts;
+    const isLibc = method.kernelPidfd !== null;
+    const hasNetwork = isLibc && walls.has("net");
+    // Init cannot be looked into, unless by root: an ordinary user's kernel is given its namespaces.
+    const handsOver = hasNetwork && parts.userNamespace;
     const plan = planSandbox({
       ...parts,
+      handsOver,
       request,
       facts: this.#facts,
       cgroup: cgroup?.path ?? null,
@@ -78,13 +85,20 @@ export class Runner {
         root: this.#files.root,
         kernelPidfd: method.kernelPidfd,
         kernelPid: Deno.pid,
-        handedOver: (method.kernelPidfd === null ? 0 : 1) + idMaps.length,
+        handedOver: (isLibc ? 1 : 0) + idMaps.length + (handsOver ? 1 : 0),
         terminal: request.tty !== null,
       })
     );
-    const started = explainLibc(() =>
-      method.start(program, { stdin: request.stdin, handOver: idMaps, tty: request.tty })
-    );
+    const { stdin, tty } = request;
+    const handover = handsOver ? explainLibc(() => new Handover()) : null;
+    const handOver = [...idMaps, ...(handover ? [handover.theirs] : [])];
+    let started: Started;
+    try {
+      started = explainLibc(() => method.start(program, { stdin, handOver, tty }));
+    } catch (error) {
+      handover?.take();
+      throw error;
+    }
     const birth = new Birth(started.status, (results) => {
       const failure = findFailure(program.entries, results);
       return failure
@@ -96,6 +110,7 @@ export class Runner {
       pid = await birth.begun;
     } catch (error) {
       await this.#clearAway(started, birth);
+      handover?.take().forEach(closeDescriptor);
       throw error;
     }
     const { init } = birth;
@@ -107,14 +122,8 @@ export class Runner {
       init,
       pid: pid ?? init,
       startedAt,
-      openNetwork: () =>
-        walls.has("net") && method.kernelPidfd !== null
-          ? openDescriptor(`/proc/${init}/ns/net`, "read")
-          : null,
-      release: (netns) => {
-        if (netns !== null) closeDescriptor(netns);
-        started.release();
-      },
+      network: hasNetwork ? new Network(init, method, handover?.take() ?? []) : null,
+      release: started.release,
       resize: (rows, columns) => {
         if (started.master !== null) setTerminalSize(started.master, rows, columns);
       },
@@ -131,6 +140,26 @@ export class Runner {
       while (this.#method.control.ended(pid) === "running") await new Promise((done) => setTimeout(done, 1));
     }
     started.release();
+  }
+}
+
+/** A socket over which init sends its namespaces. */
+class Handover {
+  readonly theirs: number;
+  readonly #ours: number;
+
+  constructor() {
+    [this.#ours, this.theirs] = socketPair();
+  }
+
+  /** What came: network and user namespace. The socket is closed. */
+  take(): readonly number[] {
+    try {
+      return receiveDescriptors(this.#ours, 2);
+    } finally {
+      closeDescriptor(this.#ours);
+      closeDescriptor(this.theirs);
+    }
   }
 }
 

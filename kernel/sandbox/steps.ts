@@ -29,6 +29,8 @@ export type Step =
   | { readonly do: "adopt-orphans" }
   | { readonly do: "hostname"; readonly name: string }
   | { readonly do: "loopback" }
+  /** Gives the kernel descriptors of the network and user namespaces, which it could not open itself. */
+  | { readonly do: "hand-over" }
   | { readonly do: "private-mounts" }
   | {
     readonly do: "mount";
@@ -103,6 +105,8 @@ export function describeStep(step: Step): string {
       return `set the hostname ${step.name}`;
     case "loopback":
       return "bring loopback up";
+    case "hand-over":
+      return "hand the namespaces over to the kernel";
     case "private-mounts":
       return "make all mounts private";
     case "mount":
