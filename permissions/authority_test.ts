@@ -103,20 +103,16 @@ Deno.test("a circle of grants holds nothing up, and a thicket of them is not sea
   for (let i = 1; i < layers.length; i++) {
     for (const taker of layers[i]!) for (const giver of layers[i - 1]!) taker.grant(rules, { from: giver });
   }
-  let layersAsked = 0;
-  const policy = Policy.parse("env:*");
-  const counted = new Proxy(policy, {
-    get: (target, key) => {
-      if (key === "layers") layersAsked++;
+  let asked = 0;
+  const bottom = new Proxy(Policy.parse("fs.read:/x"), {
+    get(target, key) {
+      if (key === "layers") asked++;
       return Reflect.get(target, key, target);
     },
   });
-  for (const agent of layers[0]!) agent.replace(Policy.parse("fs.read:/x"));
-  for (const agent of layers[7]!) agent.replace(counted);
-  layers[7]![0]!.lower(Policy.parse("fs.read:/x"));
-  const before = performance.now();
+  for (const agent of layers[0]!) agent.replace(bottom);
   strictEqual(layers[7]![0]!.weigh(envNeed("HOME"), 0).allowed, false);
-  ok(performance.now() - before < 2000 && layersAsked < 2000);
+  ok(asked > 8 && asked <= 3 * 1024, `${asked} questions at the bottom of 8 ** 7 ways`);
 });
 
 Deno.test("a grant that makes no sense is refused", () => {

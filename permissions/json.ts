@@ -1,5 +1,6 @@
 import { type BlockList, type Layer, lineOf } from "./layer.ts";
-import { parseLayers, type ParseOptions } from "./parse.ts";
+import type { ParseOptions } from "./layer_draft.ts";
+import { parseLayers } from "./parse.ts";
 import { quoted, shown } from "./text.ts";
 import { BOUNDS, type Level } from "./vocabulary.ts";
 

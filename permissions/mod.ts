@@ -27,7 +27,7 @@ export {
 } from "./need.ts";
 export { type Allowed, askFor, type Receipt, type Refused, type Verdict } from "./verdict.ts";
 export { meet, Policy } from "./policy.ts";
-export type { ParseOptions } from "./parse.ts";
+export type { ParseOptions } from "./layer_draft.ts";
 export type { LayerJson, PolicyJson } from "./json.ts";
 export { PolicySyntaxError } from "./syntax_error.ts";
 export { weigh } from "./weigh.ts";

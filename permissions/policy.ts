@@ -1,6 +1,7 @@
 import { layersFromJson, type PolicyJson, policyToJson } from "./json.ts";
 import type { Layer } from "./layer.ts";
-import { LayerDraft, parseLayers, type ParseOptions } from "./parse.ts";
+import { LayerDraft, type ParseOptions } from "./layer_draft.ts";
+import { parseLayers } from "./parse.ts";
 import { BOUNDS, isLevel, type Level, LEVELS } from "./vocabulary.ts";
 import { shown } from "./text.ts";
 

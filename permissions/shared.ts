@@ -19,6 +19,11 @@ export function shared(policy: Policy, capability: Capability): readonly Rule[] 
   return rules;
 }
 
+/** The denies of one capability, of all layers. */
+export function denials(policy: Policy, capability: Capability): Rule[] {
+  return policy.layers.flatMap((layer) => layer.denying(capability));
+}
+
 function distinctRules(rules: readonly Rule[]): readonly Rule[] {
   return [...new Map(rules.map((rule) => [rule.text, rule])).values()];
 }
