@@ -98,6 +98,9 @@ Deno.test("a circle of grants holds nothing up, and a thicket of them is not sea
   b.grant(rules, { from: a });
   strictEqual(a.weigh(envNeed("HOME"), 0).allowed, false);
   ok(a.weigh(fileNeed("fs.read", "/work/x"), 0).allowed, "the circle left a mark");
+  a.grant(rules, { from: new Authority(rules) });
+  ok(a.weigh(envNeed("HOME"), 0).allowed, "the circle used up the search");
+  ok(b.weigh(envNeed("HOME"), 0).allowed, "what a holds by another, b holds by a");
 
   const layers = Array.from({ length: 8 }, () => Array.from({ length: 8 }, () => confined()));
   for (let i = 1; i < layers.length; i++) {
