@@ -24,6 +24,659 @@ export type SysNoopParams = unknown;
  */
 export type SysNoopResult = unknown;
 
+/** Arguments of `exec.run`. */
+export interface ExecRunParams {
+  /** The program and its arguments, passed on as they are. */
+  readonly argv?: readonly string[];
+  /** One text, split into words as a shell would, without any expansion. */
+  readonly command?: string;
+  /** Give `command` to /bin/sh; needs exec.shell. */
+  readonly shell?: boolean;
+  /** Directory to run in; needs fs.read there. Default: the caller's own. */
+  readonly cwd?: string;
+  /**
+   * Seconds, fractions allowed.
+   * @default 30
+   */
+  readonly timeout?: number;
+  /** Written to standard input, which is then closed. */
+  readonly input?: string;
+  /** Further environment variables. */
+  readonly env?: { readonly [key: string]: string };
+  /** Also give the exact bytes of both streams, base64. */
+  readonly base64?: boolean;
+  /** Answer at once and keep the result for async.poll. Absent means true in protocol 1, false in protocol 2. */
+  readonly async?: boolean;
+  /** The number for the result; 0 or absent lets the kernel choose. */
+  readonly request_id?: number;
+}
+
+/** What `exec.run` answers. */
+export interface ExecRunResult {
+  /** True when the exit code is 0. */
+  readonly success?: boolean;
+  /** As UTF-8; invalid bytes are replaced. */
+  readonly stdout?: string;
+  /** As UTF-8; invalid bytes are replaced. */
+  readonly stderr?: string;
+  /** 0-255; -1 when a signal or the time limit ended it. */
+  readonly exit_code?: number;
+  /** The signal that ended it, such as SIGKILL. */
+  readonly signal?: string;
+  /** From start to end. */
+  readonly duration_ms?: number;
+  /** True when it was ended because its time was up. */
+  readonly timed_out?: boolean;
+  /** True when there was more than 1048576 bytes. */
+  readonly stdout_truncated?: boolean;
+  /** True when there was more than 1048576 bytes. */
+  readonly stderr_truncated?: boolean;
+  /** With `base64`. */
+  readonly stdout_base64?: string;
+  /** With `base64`. */
+  readonly stderr_base64?: string;
+  /** Why success is false, when the exit code alone does not tell. */
+  readonly error?: string;
+  /** The word for `error`. */
+  readonly code?: string;
+  /** Present when the call was deferred. */
+  readonly async?: true;
+  /** The number under which async.poll will give the result. */
+  readonly request_id?: number;
+  /** Present when the call was deferred. */
+  readonly status?: "accepted";
+}
+
+/** Arguments of `agent.spawn`. */
+export interface AgentSpawnParams {
+  /** Its name, unique among agents and registered names. Default agent_NUMBER. */
+  readonly name?: string;
+  /** Program file: .ts and .js run with Deno, anything else with Python. Absolute, or from the caller's directory. */
+  readonly script?: string;
+  /** An argv instead of a script; its program is looked up in a fixed path. */
+  readonly command?: readonly string[];
+  /** Arguments of the script. Without them a Python script gets the socket's path as its only one. */
+  readonly args?: readonly string[];
+  /** Interpreter of the script. Default python3. */
+  readonly python?: string;
+  /** Named policy to begin with. Default sandboxed, unless there is a policy. */
+  readonly level?: "unrestricted" | "standard" | "sandboxed" | "readonly" | "minimal";
+  /** Rules in policy syntax; together with a level they are added to it. */
+  readonly policy?: string | readonly string[] | { readonly [key: string]: unknown };
+  /** How Deno learns the policy. Default flags. */
+  readonly permissions?: "flags" | "broker";
+  /** False: an ordinary process, without walls. Default true, or as its parent. */
+  readonly sandboxed?: boolean;
+  /** True: the machine's own network. Default false: none. */
+  readonly network?: boolean;
+  /** Walls without which it must not start. */
+  readonly require?: readonly ("pid" | "mount" | "net" | "uts" | "ipc" | "user" | "caps" | "seccomp" | "landlock" | "cgroup")[];
+  /** Resource limits. */
+  readonly limits?: {
+    /** Bytes. Default 268435456 (256 MiB). */
+    readonly memory?: number;
+    /** The same in MiB; `memory` wins. */
+    readonly memory_mb?: number;
+    /** Processes and threads. Default 64. */
+    readonly max_pids?: number;
+    /** Microseconds of CPU in each period. Default 100000. */
+    readonly cpu_quota?: number;
+    /** Length of a period in microseconds. Default 100000. */
+    readonly cpu_period?: number;
+    /** Weight against others; 1024 is normal, the default. */
+    readonly cpu_shares?: number;
+    /** Share of one CPU, 100 is a whole one, more are several; `cpu_quota` wins. */
+    readonly cpu_percent?: number;
+    /** CPUs; `cpu_quota` and `cpu_percent` win. */
+    readonly cpu?: number;
+  };
+  /** Environment variables beside the fixed ones. */
+  readonly env?: { readonly [key: string]: string };
+  /** Directory it works in, seen as /work. Default a private one. */
+  readonly workdir?: string;
+  /** Paths it may also read. */
+  readonly ro?: readonly string[];
+  /** Paths it may also read and write. */
+  readonly rw?: readonly string[];
+  /** True or `pipe`: agent.input writes to its standard input. Default none. */
+  readonly stdin?: boolean | "pipe" | "null";
+  /** A terminal instead of pipes. */
+  readonly tty?: boolean | {
+    /**
+     * Lines.
+     * @default 24
+     */
+    readonly rows?: number;
+    /**
+     * Characters.
+     * @default 80
+     */
+    readonly columns?: number;
+  };
+  /** never, on-failure or always. Default never. */
+  readonly restart_policy?: string;
+  /** Within the window; one more escalates. Default 5. */
+  readonly max_restarts?: number;
+  /** Seconds. Default 300. */
+  readonly restart_window?: number;
+  /** Before the first restart; doubles. Default 1000. */
+  readonly restart_backoff_ms?: number;
+  /** The longest delay. Default 60000. */
+  readonly restart_backoff_max_ms?: number;
+  /** Between SIGTERM and the end of everything, when it is stopped. Default 5000. */
+  readonly grace_ms?: number;
+}
+
+/** What `agent.spawn` answers. */
+export interface AgentSpawnResult {
+  /** Always true. */
+  readonly success: true;
+  /** The agent's number, for all its restarts. */
+  readonly id: number;
+  /** The same. */
+  readonly agent_id: number;
+  /** Its name. */
+  readonly name: string;
+  /** Its process on the host. */
+  readonly pid: number;
+  /** Always running. */
+  readonly status: "running";
+  /** What it is doing. */
+  readonly state: "starting" | "running" | "paused" | "stopping" | "stopped" | "crashed";
+  /** The same in the original's words, such as RUNNING. */
+  readonly state_name: string;
+  /** What happens when it ends. */
+  readonly restart_policy: "never" | "on-failure" | "always";
+  /** What really stands around it. */
+  readonly isolation: {
+    /** True only if every wall stands and every limit was applied and read back. */
+    readonly fully_isolated: boolean;
+    /** Which namespaces are its own. */
+    readonly namespaces: {
+      /** Sees only its own processes. */
+      readonly pid: boolean;
+      /** Has a network of its own. */
+      readonly net: boolean;
+      /** Sees only its own files. */
+      readonly mnt: boolean;
+      /** Has a host name of its own. */
+      readonly uts: boolean;
+      /** Has System V IPC of its own. */
+      readonly ipc: boolean;
+      /** Its users are not the host's. */
+      readonly user: boolean;
+    };
+    /** Which limits hold. */
+    readonly cgroups: {
+      /** It has a cgroup of its own. */
+      readonly available: boolean;
+      /** The memory limit holds. */
+      readonly memory_limit: boolean;
+      /** The CPU limit holds. */
+      readonly cpu_quota: boolean;
+      /** The limit on processes holds. */
+      readonly pids_limit: boolean;
+    };
+    /** Dangerous system calls are refused. */
+    readonly seccomp: boolean;
+    /** File access is restricted by Landlock. */
+    readonly landlock: boolean;
+    /** It has no capabilities. */
+    readonly capabilities_dropped: boolean;
+    /** It cannot gain any. */
+    readonly no_new_privs: boolean;
+    /** Walls that are not there. */
+    readonly missing: readonly ("pid" | "mount" | "net" | "uts" | "ipc" | "user" | "caps" | "seccomp" | "landlock" | "cgroup")[];
+    /** Why, when one is missing. */
+    readonly degraded_reason?: string;
+  };
+  /** The limits that were asked for; `isolation` tells which hold. */
+  readonly limits: {
+    /** Bytes; null is no limit. */
+    readonly memory: number | null;
+    /** Processes and threads; null is no limit. */
+    readonly max_pids: number | null;
+    /** Microseconds of CPU in each period; null is no limit. */
+    readonly cpu_quota: number | null;
+    /** Microseconds. */
+    readonly cpu_period: number;
+    /** Weight against others, 1024 is normal. */
+    readonly cpu_shares: number;
+  };
+  /** The level its policy is, null for any other policy. */
+  readonly level: string | null;
+}
+
+/** Arguments of `agent.kill`. */
+export interface AgentKillParams {
+  /** The agent's number; wins over its name. */
+  readonly id?: number;
+  /** The same. */
+  readonly agent_id?: number;
+  /** The agent's name. */
+  readonly name?: string;
+  /** How long it may take after SIGTERM; 0 ends it at once. Default what its spawn said. */
+  readonly grace_ms?: number;
+}
+
+/** What `agent.kill` answers. */
+export interface AgentKillResult {
+  /** Always true. */
+  readonly success: true;
+  /** It has ended. */
+  readonly killed: true;
+  /** The agent's number. */
+  readonly agent_id: number;
+  /** 0-255; 128 and the signal's number when a signal ended it. */
+  readonly exit_code: number;
+  /** Such as SIGTERM; null when it exited by itself. */
+  readonly signal: string | null;
+}
+
+/** Arguments of `agent.list`. */
+export interface AgentListParams {
+  /** Those that have ended too, as far as they are remembered. */
+  readonly all?: boolean;
+}
+
+/** What `agent.list` answers. */
+export type AgentListResult = readonly {
+  /** Its number. */
+  readonly id: number;
+  /** The same. */
+  readonly agent_id: number;
+  /** Its name. */
+  readonly name: string;
+  /** What it is doing. */
+  readonly state: "starting" | "running" | "paused" | "stopping" | "stopped" | "crashed";
+  /** The same in the original's words, such as RUNNING. */
+  readonly state_name: string;
+  /** True in state running, with a living process. */
+  readonly running: boolean;
+  /** Its process; 0 when there is none, or when the caller may not know. */
+  readonly pid: number;
+  /** Seconds since its current run began. */
+  readonly uptime: number;
+  /** Bytes it holds; absent when the caller may not know. */
+  readonly memory?: number | null;
+  /** Percent of one CPU, over its current run. */
+  readonly cpu?: number | null;
+  /** Who spawned it. */
+  readonly parent_id?: number;
+  /** How often it was restarted. */
+  readonly restart_count?: number;
+  /** What happens when it ends. */
+  readonly restart_policy?: string;
+  /** The level its policy is. */
+  readonly level?: string | null;
+  /** True when every wall stands. */
+  readonly isolated?: boolean;
+  /** Walls that are not there. */
+  readonly missing?: readonly string[];
+  /** Epoch seconds of its spawn. */
+  readonly started_at?: number;
+  /** How its last run ended, when one did. */
+  readonly exit?: {
+    /** 0-255; 128 and the signal's number when a signal ended it. */
+    readonly exit_code: number;
+    /** Such as SIGKILL; null when it exited by itself. */
+    readonly signal: string | null;
+    /** oom is its memory limit. */
+    readonly reason: "exited" | "killed" | "oom" | "crashed";
+    /** The same in words. */
+    readonly cause: string;
+    /** How long the run took. */
+    readonly duration_ms: number;
+  };
+}[];
+
+/** Arguments of `agent.pause`. */
+export interface AgentPauseParams {
+  /** The agent's number; wins over its name. */
+  readonly id?: number;
+  /** The same. */
+  readonly agent_id?: number;
+  /** The agent's name. */
+  readonly name?: string;
+}
+
+/** What `agent.pause` answers. */
+export interface AgentPauseResult {
+  /** Always true. */
+  readonly success: true;
+  /** It is so now. */
+  readonly paused: true;
+  /** The agent's number. */
+  readonly agent_id: number;
+}
+
+/** Arguments of `agent.resume`. */
+export interface AgentResumeParams {
+  /** The agent's number; wins over its name. */
+  readonly id?: number;
+  /** The same. */
+  readonly agent_id?: number;
+  /** The agent's name. */
+  readonly name?: string;
+}
+
+/** What `agent.resume` answers. */
+export interface AgentResumeResult {
+  /** Always true. */
+  readonly success: true;
+  /** It is so now. */
+  readonly resumed: true;
+  /** The agent's number. */
+  readonly agent_id: number;
+}
+
+/** Arguments of `agent.wait`. */
+export interface AgentWaitParams {
+  /** The agent's number; wins over its name. */
+  readonly id?: number;
+  /** The same. */
+  readonly agent_id?: number;
+  /** The agent's name. */
+  readonly name?: string;
+  /** Give up after this time; 0 answers at once. Default: wait for ever. */
+  readonly timeout_ms?: number;
+}
+
+/** What `agent.wait` answers. */
+export interface AgentWaitResult {
+  /** The agent's number. */
+  readonly agent_id: number;
+  /** Its name. */
+  readonly name: string;
+  /** What it is doing. */
+  readonly state: "starting" | "running" | "paused" | "stopping" | "stopped" | "crashed";
+  /** The same in the original's words, such as RUNNING. */
+  readonly state_name: string;
+  /** 0-255; 128 and the signal's number when a signal ended it. */
+  readonly exit_code: number;
+  /** Such as SIGKILL; null when it exited by itself. */
+  readonly signal: string | null;
+  /** oom is its memory limit. */
+  readonly reason: "exited" | "killed" | "oom" | "crashed";
+  /** The same in words. */
+  readonly cause: string;
+  /** How long the run took. */
+  readonly duration_ms: number;
+  /** How often it was restarted. */
+  readonly restart_count: number;
+  /** Who stopped it, when somebody did. */
+  readonly killed_by?: number;
+  /** What the last run used; null where the machine does not tell. */
+  readonly usage: {
+    /** CPU time of its own code. */
+    readonly user_ms: number;
+    /** CPU time of the system for it. */
+    readonly system_ms: number;
+    /** The most memory it held, in bytes. */
+    readonly max_rss: number;
+  } | null;
+}
+
+/** Arguments of `agent.output`. */
+export interface AgentOutputParams {
+  /** The agent's number; wins over its name. */
+  readonly id?: number;
+  /** The same. */
+  readonly agent_id?: number;
+  /** The agent's name. */
+  readonly name?: string;
+  /** Begin after this position. Default 0: with the oldest that is kept. */
+  readonly since?: number;
+  /** Begin so many bytes before the end; `since` wins. */
+  readonly tail_bytes?: number;
+  /** Go on until the agent has ended for good; protocol 2 only. */
+  readonly follow?: boolean;
+  /** Exact bytes beside each part instead of text; protocol 2 only. */
+  readonly raw?: boolean;
+}
+
+/** What `agent.output` answers. */
+export interface AgentOutputResult {
+  /** The agent's number. */
+  readonly agent_id: number;
+  /** Its name. */
+  readonly name: string;
+  /** What it is doing. */
+  readonly state: "starting" | "running" | "paused" | "stopping" | "stopped" | "crashed";
+  /** The same in the original's words, such as RUNNING. */
+  readonly state_name: string;
+  /** What there is, without a stream; with one it came as parts. */
+  readonly chunks: readonly {
+    /** Its position; counts over all restarts. */
+    readonly seq: number;
+    /** Where it was written; with a terminal always stdout. */
+    readonly stream: "stdout" | "stderr";
+    /** Epoch milliseconds at which it was read. */
+    readonly time: number;
+    /** As UTF-8, invalid bytes replaced. Absent where the bytes follow raw. */
+    readonly text?: string;
+  }[];
+  /** `since` for the next call. */
+  readonly next: number;
+  /** Chunks that were dropped before they could be given. */
+  readonly lost: number;
+  /** True when nothing more will come. */
+  readonly ended: boolean;
+}
+
+/** One part of the answer of `agent.output`. */
+export interface AgentOutputPart {
+  /** Its position; counts over all restarts. */
+  readonly seq: number;
+  /** Where it was written; with a terminal always stdout. */
+  readonly stream: "stdout" | "stderr";
+  /** Epoch milliseconds at which it was read. */
+  readonly time: number;
+  /** As UTF-8, invalid bytes replaced. Absent where the bytes follow raw. */
+  readonly text?: string;
+  /** Chunks dropped before this one; absent when none. */
+  readonly lost?: number;
+}
+
+/** Arguments of `agent.limits`. */
+export interface AgentLimitsParams {
+  /** The agent's number; wins over its name. */
+  readonly id?: number;
+  /** The same. */
+  readonly agent_id?: number;
+  /** The agent's name. */
+  readonly name?: string;
+  /** What is to change; the rest stays. */
+  readonly limits?: {
+    /** Bytes. Default 268435456 (256 MiB). */
+    readonly memory?: number;
+    /** The same in MiB; `memory` wins. */
+    readonly memory_mb?: number;
+    /** Processes and threads. Default 64. */
+    readonly max_pids?: number;
+    /** Microseconds of CPU in each period. Default 100000. */
+    readonly cpu_quota?: number;
+    /** Length of a period in microseconds. Default 100000. */
+    readonly cpu_period?: number;
+    /** Weight against others; 1024 is normal, the default. */
+    readonly cpu_shares?: number;
+    /** Share of one CPU, 100 is a whole one, more are several; `cpu_quota` wins. */
+    readonly cpu_percent?: number;
+    /** CPUs; `cpu_quota` and `cpu_percent` win. */
+    readonly cpu?: number;
+  };
+}
+
+/** What `agent.limits` answers. */
+export interface AgentLimitsResult {
+  /** The agent's number. */
+  readonly agent_id: number;
+  /** Its name. */
+  readonly name: string;
+  /** What was asked for, over all calls. */
+  readonly limits: {
+    /** Bytes; null is no limit. */
+    readonly memory: number | null;
+    /** Processes and threads; null is no limit. */
+    readonly max_pids: number | null;
+    /** Microseconds of CPU in each period; null is no limit. */
+    readonly cpu_quota: number | null;
+    /** Microseconds. */
+    readonly cpu_period: number;
+    /** Weight against others, 1024 is normal. */
+    readonly cpu_shares: number;
+  };
+  /** What really holds now. */
+  readonly applied: {
+    /** Bytes; null is no limit. */
+    readonly memory: number | null;
+    /** Processes and threads; null is no limit. */
+    readonly max_pids: number | null;
+    /** Microseconds of CPU in each period; null is no limit. */
+    readonly cpu_quota: number | null;
+    /** Microseconds. */
+    readonly cpu_period: number;
+    /** Weight against others, 1024 is normal. */
+    readonly cpu_shares: number;
+  };
+  /** Limits that could not be applied. */
+  readonly missing: readonly string[];
+}
+
+/** Arguments of `agent.input`. */
+export interface AgentInputParams {
+  /** The agent's number; wins over its name. */
+  readonly id?: number;
+  /** The same. */
+  readonly agent_id?: number;
+  /** The agent's name. */
+  readonly name?: string;
+  /** What to write, as UTF-8. */
+  readonly text?: string;
+  /** What to write, as bytes; a binary tail works too. */
+  readonly data_base64?: string;
+  /** Close the input afterwards. */
+  readonly end?: boolean;
+}
+
+/** What `agent.input` answers. */
+export interface AgentInputResult {
+  /** The agent's number. */
+  readonly agent_id: number;
+  /** Its name. */
+  readonly name: string;
+  /** How much it was. */
+  readonly bytes_written: number;
+}
+
+/** Arguments of `agent.resize`. */
+export interface AgentResizeParams {
+  /** The agent's number; wins over its name. */
+  readonly id?: number;
+  /** The same. */
+  readonly agent_id?: number;
+  /** The agent's name. */
+  readonly name?: string;
+  /** Lines. */
+  readonly rows: number;
+  /** Characters a line. */
+  readonly columns: number;
+}
+
+/** What `agent.resize` answers. */
+export interface AgentResizeResult {
+  /** The agent's number. */
+  readonly agent_id: number;
+  /** Its name. */
+  readonly name: string;
+}
+
+/** Arguments of `agent.explain`. */
+export interface AgentExplainParams {
+  /** Its name, unique among agents and registered names. Default agent_NUMBER. */
+  readonly name?: string;
+  /** Program file: .ts and .js run with Deno, anything else with Python. Absolute, or from the caller's directory. */
+  readonly script?: string;
+  /** An argv instead of a script; its program is looked up in a fixed path. */
+  readonly command?: readonly string[];
+  /** Arguments of the script. Without them a Python script gets the socket's path as its only one. */
+  readonly args?: readonly string[];
+  /** Interpreter of the script. Default python3. */
+  readonly python?: string;
+  /** Named policy to begin with. Default sandboxed, unless there is a policy. */
+  readonly level?: "unrestricted" | "standard" | "sandboxed" | "readonly" | "minimal";
+  /** Rules in policy syntax; together with a level they are added to it. */
+  readonly policy?: string | readonly string[] | { readonly [key: string]: unknown };
+  /** How Deno learns the policy. Default flags. */
+  readonly permissions?: "flags" | "broker";
+  /** False: an ordinary process, without walls. Default true, or as its parent. */
+  readonly sandboxed?: boolean;
+  /** True: the machine's own network. Default false: none. */
+  readonly network?: boolean;
+  /** Walls without which it must not start. */
+  readonly require?: readonly ("pid" | "mount" | "net" | "uts" | "ipc" | "user" | "caps" | "seccomp" | "landlock" | "cgroup")[];
+  /** Resource limits. */
+  readonly limits?: {
+    /** Bytes. Default 268435456 (256 MiB). */
+    readonly memory?: number;
+    /** The same in MiB; `memory` wins. */
+    readonly memory_mb?: number;
+    /** Processes and threads. Default 64. */
+    readonly max_pids?: number;
+    /** Microseconds of CPU in each period. Default 100000. */
+    readonly cpu_quota?: number;
+    /** Length of a period in microseconds. Default 100000. */
+    readonly cpu_period?: number;
+    /** Weight against others; 1024 is normal, the default. */
+    readonly cpu_shares?: number;
+    /** Share of one CPU, 100 is a whole one, more are several; `cpu_quota` wins. */
+    readonly cpu_percent?: number;
+    /** CPUs; `cpu_quota` and `cpu_percent` win. */
+    readonly cpu?: number;
+  };
+  /** Environment variables beside the fixed ones. */
+  readonly env?: { readonly [key: string]: string };
+  /** Directory it works in, seen as /work. Default a private one. */
+  readonly workdir?: string;
+  /** Paths it may also read. */
+  readonly ro?: readonly string[];
+  /** Paths it may also read and write. */
+  readonly rw?: readonly string[];
+  /** True or `pipe`: agent.input writes to its standard input. Default none. */
+  readonly stdin?: boolean | "pipe" | "null";
+  /** A terminal instead of pipes. */
+  readonly tty?: boolean | {
+    /**
+     * Lines.
+     * @default 24
+     */
+    readonly rows?: number;
+    /**
+     * Characters.
+     * @default 80
+     */
+    readonly columns?: number;
+  };
+  /** never, on-failure or always. Default never. */
+  readonly restart_policy?: string;
+  /** Within the window; one more escalates. Default 5. */
+  readonly max_restarts?: number;
+  /** Seconds. Default 300. */
+  readonly restart_window?: number;
+  /** Before the first restart; doubles. Default 1000. */
+  readonly restart_backoff_ms?: number;
+  /** The longest delay. Default 60000. */
+  readonly restart_backoff_max_ms?: number;
+  /** Between SIGTERM and the end of everything, when it is stopped. Default 5000. */
+  readonly grace_ms?: number;
+}
+
+/** What `agent.explain` answers. */
+export interface AgentExplainResult {
+  /** One step a line, in their order. */
+  readonly steps: readonly string[];
+}
+
 /** Arguments of `ipc.send`. */
 export interface IpcSendParams {
   /** The receiver's number; wins over a name when not 0. */
@@ -125,6 +778,174 @@ export interface IpcRegisterResult {
   readonly agent_id: number;
   /** The name. */
   readonly name: string;
+}
+
+/** Arguments of `state.store`. */
+export interface StateStoreParams {
+  /** 1 to 512 bytes of UTF-8. */
+  readonly key: string;
+  /** Any JSON; absent is null. */
+  readonly value?: unknown;
+  /** `global` (everyone, the default), `agent` (this agent's name, also after a restart) or `session` (this identity, while it is there). */
+  readonly scope?: string;
+  /** Seconds until the key expires, with a fraction; absent is never. */
+  readonly ttl?: number;
+}
+
+/** What `state.store` answers. */
+export interface StateStoreResult {
+  /** Always true. */
+  readonly success: true;
+  /** The key. */
+  readonly key: string;
+  /** Rises with every change of the store and never comes back; 0 is a key that does not exist. */
+  readonly version: number;
+}
+
+/** Arguments of `state.fetch`. */
+export interface StateFetchParams {
+  /** 1 to 512 bytes of UTF-8. */
+  readonly key: string;
+  /** `global`, `agent` or `session`; absent looks into the caller's own first: session, agent, global. */
+  readonly scope?: string;
+}
+
+/** What `state.fetch` answers. */
+export interface StateFetchResult {
+  /** Always true, also when there is no such key. */
+  readonly success: true;
+  /** Whether there is such a key. */
+  readonly exists: boolean;
+  /** The same, as some clients call it. */
+  readonly found: boolean;
+  /** The value; null when there is none. */
+  readonly value: unknown;
+  /** Rises with every change of the store and never comes back; 0 is a key that does not exist. */
+  readonly version?: number;
+  /** Where it is. */
+  readonly scope?: "global" | "agent" | "session";
+  /** Seconds until it expires; absent when it does not. */
+  readonly ttl?: number;
+}
+
+/** Arguments of `state.delete`. */
+export interface StateDeleteParams {
+  /** 1 to 512 bytes of UTF-8. */
+  readonly key: string;
+  /** `global`, `agent` or `session`; absent looks into the caller's own first: session, agent, global. */
+  readonly scope?: string;
+}
+
+/** What `state.delete` answers. */
+export interface StateDeleteResult {
+  /** Always true, also when there was no such key. */
+  readonly success: true;
+  /** Whether there was such a key. */
+  readonly deleted: boolean;
+  /** The key. */
+  readonly key: string;
+  /** Where it is. */
+  readonly scope?: "global" | "agent" | "session";
+}
+
+/** Arguments of `state.keys`. */
+export interface StateKeysParams {
+  /**
+   * Only keys that begin so.
+   * @default ""
+   */
+  readonly prefix?: string;
+  /** `global`, `agent` or `session`; absent is all three. */
+  readonly scope?: string;
+  /**
+   * How many at most.
+   * @default 10000
+   */
+  readonly limit?: number;
+  /**
+   * Only keys behind this one: the last of the page before.
+   * @default ""
+   */
+  readonly after?: string;
+}
+
+/** What `state.keys` answers. */
+export interface StateKeysResult {
+  /** Always true. */
+  readonly success: true;
+  /** In order of code points. */
+  readonly keys: readonly string[];
+  /** How many these are. */
+  readonly count: number;
+  /** True when there are more: ask again with `after`. */
+  readonly truncated: boolean;
+  /** What to ask with for the next page; absent on the last one. */
+  readonly after?: string;
+}
+
+/** Arguments of `state.cas`. */
+export interface StateCasParams {
+  /** 1 to 512 bytes of UTF-8. */
+  readonly key: string;
+  /** Any JSON; absent is null. */
+  readonly value?: unknown;
+  /** The version it must have; 0 means that it must not exist. */
+  readonly expected_version?: number;
+  /** Instead: the value it must have. For null, give its version. */
+  readonly expected?: unknown;
+  /** `global` (everyone, the default), `agent` (this agent's name, also after a restart) or `session` (this identity, while it is there). */
+  readonly scope?: string;
+  /** Seconds until the key expires, with a fraction; absent is never. */
+  readonly ttl?: number;
+}
+
+/** What `state.cas` answers. */
+export interface StateCasResult {
+  /** Always true: a key that has changed is no failure. */
+  readonly success: true;
+  /** Whether the value was stored. */
+  readonly swapped: boolean;
+  /** Whether the key exists now. */
+  readonly exists: boolean;
+  /** What is there now; null when nothing is. */
+  readonly value: unknown;
+  /** Rises with every change of the store and never comes back; 0 is a key that does not exist. */
+  readonly version: number;
+}
+
+/** Arguments of `state.watch`. */
+export interface StateWatchParams {
+  /**
+   * Only keys that begin so.
+   * @default ""
+   */
+  readonly prefix?: string;
+  /** `global` (the default), `agent` or `session`. */
+  readonly scope?: string;
+}
+
+/** What `state.watch` answers. */
+export interface StateWatchResult {
+  /** Always true. */
+  readonly success: true;
+}
+
+/** One part of the answer of `state.watch`. */
+export interface StateWatchPart {
+  /** `watching` comes first: what happens from then on is told. `lost` counts changes that waited for too long. */
+  readonly action: "watching" | "store" | "delete" | "expire" | "lost";
+  /** The key that changed. */
+  readonly key?: string;
+  /** Where it is. */
+  readonly scope?: "global" | "agent" | "session";
+  /** With `store`, what it is now. */
+  readonly value: unknown;
+  /** Rises with every change of the store and never comes back; 0 is a key that does not exist. */
+  readonly version?: number;
+  /** Who changed it; 0 is the kernel. */
+  readonly agent_id?: number;
+  /** With `lost`, how many changes were dropped. */
+  readonly count?: number;
 }
 
 /** Arguments of `perms.get`. */
@@ -303,6 +1124,168 @@ export interface EventEmitResult {
   readonly delivered_to: number;
 }
 
+/** Arguments of `audit.log`. */
+export interface AuditLogParams {
+  /** One of SECURITY, AGENT_LIFECYCLE, IPC, STATE_STORE, RESOURCE, SYSCALL, NETWORK, WORLD; another word counts as SYSCALL. */
+  readonly category?: string;
+  /** Only lines about this agent; 0 and absent are all that the caller may see. */
+  readonly agent_id?: number;
+  /** Only lines with a greater number. */
+  readonly since_id?: number;
+  /** Only lines with a smaller number, for paging back. */
+  readonly before_id?: number;
+  /**
+   * The newest so many.
+   * @default 100
+   */
+  readonly limit?: number;
+  /** Only this event, such as `SYSCALL_BLOCKED`. */
+  readonly event_type?: string;
+  /** True: only what succeeded; false: only what did not. */
+  readonly only_success?: boolean;
+  /** At or after: epoch milliseconds, or a time such as `2026-02-11T10:15:30Z`. */
+  readonly since?: number | string;
+  /** Before, written like `since`. */
+  readonly until?: number | string;
+  /** Part of the details, the event or the name. */
+  readonly text?: string;
+  /**
+   * `ocsf`: events of the Open Cybersecurity Schema Framework instead of `entries`.
+   * @default "json"
+   */
+  readonly format?: "json" | "ocsf";
+}
+
+/** What `audit.log` answers. */
+export interface AuditLogResult {
+  /** Always true here; failures carry `error` and `code`. */
+  readonly success?: true;
+  /** How many. */
+  readonly count: number;
+  /** Oldest first; empty with `format: ocsf`. */
+  readonly entries: readonly {
+    /** From 1, without gaps. */
+    readonly id: number;
+    /** UTC, such as `2026-02-11T10:15:30.123Z`. */
+    readonly timestamp: string;
+    /** The same in epoch milliseconds. */
+    readonly timestamp_ms: number;
+    /** What it is about. */
+    readonly category: "SECURITY" | "AGENT_LIFECYCLE" | "IPC" | "STATE_STORE" | "RESOURCE" | "SYSCALL" | "NETWORK" | "WORLD";
+    /** What happened. */
+    readonly event_type: string;
+    /** The same as `event_type`. */
+    readonly action: string;
+    /** Whom it is about; 0 is the kernel. */
+    readonly agent_id: number;
+    /** Its name then; absent when it had none. */
+    readonly agent_name?: string;
+    /** False when it was refused or failed. */
+    readonly success: boolean;
+    /** What else is known. */
+    readonly details: { readonly [key: string]: unknown };
+    /** The chain's hash of this line, hexadecimal. */
+    readonly hash: string;
+  }[];
+  /** With `format: ocsf`: one each line. */
+  readonly events?: readonly { readonly [key: string]: unknown }[];
+  /** True when older lines fit too; ask again with `before_id`. */
+  readonly more: boolean;
+}
+
+/** Arguments of `audit.config`. */
+export interface AuditConfigParams {
+  /** Lines kept; the oldest are dropped. */
+  readonly max_entries?: number;
+  /** Days a line is kept; 0 is for ever. */
+  readonly max_age_days?: number;
+  /** Bytes of all lines; the oldest are dropped. */
+  readonly max_bytes?: number;
+  /** One line for each call. */
+  readonly log_syscalls?: boolean;
+  /** What concerns security. Refusals, changes of rights and of the log are kept even when this is false. */
+  readonly log_security?: boolean;
+  /** Starts, ends, pauses and restarts of agents. */
+  readonly log_lifecycle?: boolean;
+  /** Messages and names, without contents. */
+  readonly log_ipc?: boolean;
+  /** Use of the state store, without values. */
+  readonly log_state?: boolean;
+  /** Limits that were neared or hit. */
+  readonly log_resource?: boolean;
+  /** Requests over the network. */
+  readonly log_network?: boolean;
+  /** Worlds. */
+  readonly log_world?: boolean;
+}
+
+/** What `audit.config` answers. */
+export interface AuditConfigResult {
+  /** Always true here; failures carry `error` and `code`. */
+  readonly success?: true;
+  /** What holds now. */
+  readonly config: {
+    /** Lines kept; the oldest are dropped. */
+    readonly max_entries: number;
+    /** Days a line is kept; 0 is for ever. */
+    readonly max_age_days: number;
+    /** Bytes of all lines; the oldest are dropped. */
+    readonly max_bytes: number;
+    /** One line for each call. */
+    readonly log_syscalls: boolean;
+    /** What concerns security. Refusals, changes of rights and of the log are kept even when this is false. */
+    readonly log_security: boolean;
+    /** Starts, ends, pauses and restarts of agents. */
+    readonly log_lifecycle: boolean;
+    /** Messages and names, without contents. */
+    readonly log_ipc: boolean;
+    /** Use of the state store, without values. */
+    readonly log_state: boolean;
+    /** Limits that were neared or hit. */
+    readonly log_resource: boolean;
+    /** Requests over the network. */
+    readonly log_network: boolean;
+    /** Worlds. */
+    readonly log_world: boolean;
+  };
+}
+
+/** Arguments of `audit.verify`. */
+export type AuditVerifyParams = Record<string, unknown>;
+
+/** What `audit.verify` answers. */
+export interface AuditVerifyResult {
+  /** Always true here; failures carry `error` and `code`. */
+  readonly success?: true;
+  /** `torn` is only seen by an offline check. */
+  readonly status: "intact" | "tampered" | "torn";
+  /** What `clove audit verify` ends with. */
+  readonly exit_code: 0 | 1 | 3;
+  /** Lines that are right, up to the first that is not. */
+  readonly lines: number;
+  /** The oldest line's number. */
+  readonly first_id: number;
+  /** The number of the last line that is right; 0 when there is none. */
+  readonly last_id: number;
+  /** Its hash, to be noted elsewhere and compared later. */
+  readonly head: string;
+  /** Signatures cover lines up to this. */
+  readonly signed_id: number;
+  /** Fingerprint of the key that signs. */
+  readonly key: string;
+  /** Null when all is well. */
+  readonly problem: {
+    /** In one word. */
+    readonly kind: "changed" | "removed" | "reordered" | "added" | "forged" | "damaged";
+    /** The first line it is about. */
+    readonly line_id: number;
+    /** In words. */
+    readonly detail: string;
+  } | null;
+  /** One sentence for people. */
+  readonly message: string;
+}
+
 /** Arguments of `async.poll`. */
 export interface AsyncPollParams {
   /**
@@ -335,6 +1318,567 @@ export interface AsyncPollResult {
   }[];
   /** How many. */
   readonly count: number;
+}
+
+/** Arguments of `metrics.system`. */
+export type MetricsSystemParams = Record<string, unknown>;
+
+/** What `metrics.system` answers. */
+export interface MetricsSystemResult {
+  /** Always true here; failures carry `error` and `code`. */
+  readonly success?: true;
+  /** Everything. */
+  readonly metrics: {
+    /** Epoch milliseconds. */
+    readonly timestamp: number;
+    /** Processors. */
+    readonly cpu: {
+      /** Of all cores together, 0 to 100, over the last seconds. */
+      readonly percent: number;
+      /** The same of each core. */
+      readonly per_core: readonly number[];
+      /** Cores. */
+      readonly count: number;
+      /** Of the first core; 0 when unknown. */
+      readonly freq_mhz: number;
+      /** Over 1, 5 and 15 minutes. */
+      readonly load_avg: readonly number[];
+    };
+    /** Memory. */
+    readonly memory: {
+      /** Bytes. */
+      readonly total: number;
+      /** Bytes. */
+      readonly available: number;
+      /** Bytes: total less available. */
+      readonly used: number;
+      /** Used, of total. */
+      readonly percent: number;
+      /** Bytes. */
+      readonly buffers: number;
+      /** Bytes. */
+      readonly cached: number;
+    };
+    /** Swap. */
+    readonly swap: {
+      /** Bytes. */
+      readonly total: number;
+      /** Bytes. */
+      readonly used: number;
+      /** Bytes. */
+      readonly free: number;
+    };
+    /** Since boot, whole disks. */
+    readonly disk: {
+      /** Bytes. */
+      readonly read_bytes: number;
+      /** Bytes. */
+      readonly write_bytes: number;
+      /** Operations. */
+      readonly read_ops: number;
+      /** Operations. */
+      readonly write_ops: number;
+    };
+    /** Since boot, all interfaces but loopback. */
+    readonly network: {
+      /** Bytes. */
+      readonly bytes_sent: number;
+      /** Bytes. */
+      readonly bytes_recv: number;
+      /** Packets. */
+      readonly packets_sent: number;
+      /** Packets. */
+      readonly packets_recv: number;
+      /** Packets. */
+      readonly errors_in: number;
+      /** Packets. */
+      readonly errors_out: number;
+    };
+  };
+  /** The same as `metrics.cpu.percent`. */
+  readonly cpu_percent: number;
+  /** The same as `metrics.memory.used`. */
+  readonly memory_used_bytes: number;
+  /** The same as `metrics.memory.total`. */
+  readonly memory_total_bytes: number;
+  /** The same as `metrics.memory.percent`. */
+  readonly memory_percent: number;
+  /** Bytes read and written since boot, as the original's clients count. */
+  readonly disk_used_bytes: number;
+  /** The same as `metrics.network.bytes_recv`. */
+  readonly network_rx_bytes: number;
+  /** The same as `metrics.network.bytes_sent`. */
+  readonly network_tx_bytes: number;
+  /** The same as `metrics.cpu.load_avg`. */
+  readonly load_average: readonly number[];
+}
+
+/** Arguments of `metrics.agent`. */
+export interface MetricsAgentParams {
+  /** Whose; 0 and absent mean the caller's own. */
+  readonly agent_id?: number;
+}
+
+/** What `metrics.agent` answers. */
+export interface MetricsAgentResult {
+  /** Always true here; failures carry `error` and `code`. */
+  readonly success?: true;
+  /** Everything. */
+  readonly metrics: {
+    /** Epoch milliseconds. */
+    readonly timestamp: number;
+    /** The agent's number. */
+    readonly agent_id: number;
+    /** The agent's name. */
+    readonly name: string;
+    /** Of the current run; 0 when there is none. */
+    readonly pid: number;
+    /** Upper case, such as `RUNNING`. */
+    readonly status: string;
+    /** Of the current run. */
+    readonly uptime_ms: number;
+    /** True when walls of the operating system stand around it. */
+    readonly sandboxed: boolean;
+    /** Its first process. */
+    readonly process: {
+      /** Epoch milliseconds. */
+      readonly timestamp: number;
+      /** Process number. */
+      readonly pid: number;
+      /** Its parent's. */
+      readonly ppid: number;
+      /** As the machine calls it. */
+      readonly name: string;
+      /** A letter as in proc(5); `?` when it is gone. */
+      readonly state: string;
+      /** Empty for callers that do not manage the agent. */
+      readonly cmdline: string;
+      /** Processor. */
+      readonly cpu: {
+        /** Of one core, over the last seconds. */
+        readonly percent: number;
+        /** Milliseconds. */
+        readonly time_user_ms: number;
+        /** Milliseconds. */
+        readonly time_system_ms: number;
+        /** As in proc(5). */
+        readonly priority: number;
+        /** As in proc(5). */
+        readonly nice: number;
+      };
+      /** Memory. */
+      readonly memory: {
+        /** Bytes. */
+        readonly rss: number;
+        /** Bytes. */
+        readonly vms: number;
+        /** Bytes. */
+        readonly shared: number;
+        /** Bytes. */
+        readonly data: number;
+        /** Of the machine's memory. */
+        readonly percent: number;
+      };
+      /** Since its start. */
+      readonly io: {
+        /** Bytes. */
+        readonly read_bytes: number;
+        /** Bytes. */
+        readonly write_bytes: number;
+        /** Operations. */
+        readonly read_ops: number;
+        /** Operations. */
+        readonly write_ops: number;
+      };
+      /** Threads. */
+      readonly threads: number;
+      /** Open descriptors. */
+      readonly fds: number;
+    };
+    /** Null when it has none. */
+    readonly cgroup: {
+      /** Epoch milliseconds. */
+      readonly timestamp: number;
+      /** As it was asked for. */
+      readonly cgroup_path: string;
+      /** Always true. */
+      readonly valid: boolean;
+      /** Processor. */
+      readonly cpu: {
+        /** Microseconds. */
+        readonly usage_usec: number;
+        /** Microseconds. */
+        readonly user_usec: number;
+        /** Microseconds. */
+        readonly system_usec: number;
+        /** Microseconds. */
+        readonly throttled_usec: number;
+        /** Periods. */
+        readonly nr_periods: number;
+        /** Periods. */
+        readonly nr_throttled: number;
+        /** Microseconds; 0 is unlimited. */
+        readonly quota_usec: number;
+        /** Microseconds. */
+        readonly period_usec: number;
+      };
+      /** Memory. */
+      readonly memory: {
+        /** Bytes. */
+        readonly current: number;
+        /** Bytes. */
+        readonly min: number;
+        /** Bytes. */
+        readonly low: number;
+        /** Bytes; 2^64 - 1, rounded, is unlimited. */
+        readonly high: number;
+        /** Bytes; 2^64 - 1, rounded, is unlimited. */
+        readonly max: number;
+        /** Bytes. */
+        readonly peak: number;
+        /** Bytes. */
+        readonly swap_current: number;
+        /** Bytes; 2^64 - 1, rounded, is unlimited. */
+        readonly swap_max: number;
+        /** Processes killed. */
+        readonly oom_kills: number;
+      };
+      /** Processes. */
+      readonly pids: {
+        /** Processes and threads. */
+        readonly current: number;
+        /** Processes and threads; -1 is unlimited. */
+        readonly max: number;
+      };
+      /** Since its start, all devices. */
+      readonly io: {
+        /** Bytes. */
+        readonly read_bytes: number;
+        /** Bytes. */
+        readonly write_bytes: number;
+        /** Operations. */
+        readonly read_ops: number;
+        /** Operations. */
+        readonly write_ops: number;
+      };
+    } | null;
+    /** What it asked of the kernel. */
+    readonly kernel_stats: {
+      /** Calls. */
+      readonly syscall_count: number;
+      /** Calls refused. */
+      readonly denial_count: number;
+      /** Calls of models. */
+      readonly llm_calls: number;
+      /** Tokens. */
+      readonly llm_tokens_used: number;
+      /** Messages. */
+      readonly messages_sent: number;
+      /** Messages. */
+      readonly messages_recv: number;
+      /** Bytes. */
+      readonly bytes_read: number;
+      /** Bytes. */
+      readonly bytes_written: number;
+    };
+    /** Of one core; of the whole cgroup where there is one. */
+    readonly cpu_percent: number;
+    /** Of the whole cgroup where there is one. */
+    readonly memory_bytes: number;
+    /** The same, of the machine's memory. */
+    readonly memory_percent: number;
+    /** Calls. */
+    readonly syscalls_count: number;
+    /** Of the current run. */
+    readonly uptime_seconds: number;
+    /** Lower case, such as `running`. */
+    readonly state: "starting" | "running" | "paused" | "stopping" | "stopped" | "crashed";
+  };
+  /** The same as `metrics.cpu_percent`. */
+  readonly cpu_percent: number;
+  /** The same as `metrics.memory_bytes`. */
+  readonly memory_bytes: number;
+  /** The same as `metrics.memory_percent`. */
+  readonly memory_percent: number;
+  /** The same as `metrics.syscalls_count`. */
+  readonly syscalls_count: number;
+  /** The same as `metrics.uptime_seconds`. */
+  readonly uptime_seconds: number;
+  /** The same as `metrics.state`. */
+  readonly state: string;
+}
+
+/** Arguments of `metrics.agents`. */
+export type MetricsAgentsParams = Record<string, unknown>;
+
+/** What `metrics.agents` answers. */
+export interface MetricsAgentsResult {
+  /** Always true here; failures carry `error` and `code`. */
+  readonly success?: true;
+  /** In the order of their numbers. */
+  readonly agents: readonly {
+    /** Epoch milliseconds. */
+    readonly timestamp: number;
+    /** The agent's number. */
+    readonly agent_id: number;
+    /** The agent's name. */
+    readonly name: string;
+    /** Of the current run; 0 when there is none. */
+    readonly pid: number;
+    /** Upper case, such as `RUNNING`. */
+    readonly status: string;
+    /** Of the current run. */
+    readonly uptime_ms: number;
+    /** True when walls of the operating system stand around it. */
+    readonly sandboxed: boolean;
+    /** Its first process. */
+    readonly process: {
+      /** Epoch milliseconds. */
+      readonly timestamp: number;
+      /** Process number. */
+      readonly pid: number;
+      /** Its parent's. */
+      readonly ppid: number;
+      /** As the machine calls it. */
+      readonly name: string;
+      /** A letter as in proc(5); `?` when it is gone. */
+      readonly state: string;
+      /** Empty for callers that do not manage the agent. */
+      readonly cmdline: string;
+      /** Processor. */
+      readonly cpu: {
+        /** Of one core, over the last seconds. */
+        readonly percent: number;
+        /** Milliseconds. */
+        readonly time_user_ms: number;
+        /** Milliseconds. */
+        readonly time_system_ms: number;
+        /** As in proc(5). */
+        readonly priority: number;
+        /** As in proc(5). */
+        readonly nice: number;
+      };
+      /** Memory. */
+      readonly memory: {
+        /** Bytes. */
+        readonly rss: number;
+        /** Bytes. */
+        readonly vms: number;
+        /** Bytes. */
+        readonly shared: number;
+        /** Bytes. */
+        readonly data: number;
+        /** Of the machine's memory. */
+        readonly percent: number;
+      };
+      /** Since its start. */
+      readonly io: {
+        /** Bytes. */
+        readonly read_bytes: number;
+        /** Bytes. */
+        readonly write_bytes: number;
+        /** Operations. */
+        readonly read_ops: number;
+        /** Operations. */
+        readonly write_ops: number;
+      };
+      /** Threads. */
+      readonly threads: number;
+      /** Open descriptors. */
+      readonly fds: number;
+    };
+    /** Null when it has none. */
+    readonly cgroup: {
+      /** Epoch milliseconds. */
+      readonly timestamp: number;
+      /** As it was asked for. */
+      readonly cgroup_path: string;
+      /** Always true. */
+      readonly valid: boolean;
+      /** Processor. */
+      readonly cpu: {
+        /** Microseconds. */
+        readonly usage_usec: number;
+        /** Microseconds. */
+        readonly user_usec: number;
+        /** Microseconds. */
+        readonly system_usec: number;
+        /** Microseconds. */
+        readonly throttled_usec: number;
+        /** Periods. */
+        readonly nr_periods: number;
+        /** Periods. */
+        readonly nr_throttled: number;
+        /** Microseconds; 0 is unlimited. */
+        readonly quota_usec: number;
+        /** Microseconds. */
+        readonly period_usec: number;
+      };
+      /** Memory. */
+      readonly memory: {
+        /** Bytes. */
+        readonly current: number;
+        /** Bytes. */
+        readonly min: number;
+        /** Bytes. */
+        readonly low: number;
+        /** Bytes; 2^64 - 1, rounded, is unlimited. */
+        readonly high: number;
+        /** Bytes; 2^64 - 1, rounded, is unlimited. */
+        readonly max: number;
+        /** Bytes. */
+        readonly peak: number;
+        /** Bytes. */
+        readonly swap_current: number;
+        /** Bytes; 2^64 - 1, rounded, is unlimited. */
+        readonly swap_max: number;
+        /** Processes killed. */
+        readonly oom_kills: number;
+      };
+      /** Processes. */
+      readonly pids: {
+        /** Processes and threads. */
+        readonly current: number;
+        /** Processes and threads; -1 is unlimited. */
+        readonly max: number;
+      };
+      /** Since its start, all devices. */
+      readonly io: {
+        /** Bytes. */
+        readonly read_bytes: number;
+        /** Bytes. */
+        readonly write_bytes: number;
+        /** Operations. */
+        readonly read_ops: number;
+        /** Operations. */
+        readonly write_ops: number;
+      };
+    } | null;
+    /** What it asked of the kernel. */
+    readonly kernel_stats: {
+      /** Calls. */
+      readonly syscall_count: number;
+      /** Calls refused. */
+      readonly denial_count: number;
+      /** Calls of models. */
+      readonly llm_calls: number;
+      /** Tokens. */
+      readonly llm_tokens_used: number;
+      /** Messages. */
+      readonly messages_sent: number;
+      /** Messages. */
+      readonly messages_recv: number;
+      /** Bytes. */
+      readonly bytes_read: number;
+      /** Bytes. */
+      readonly bytes_written: number;
+    };
+    /** Of one core; of the whole cgroup where there is one. */
+    readonly cpu_percent: number;
+    /** Of the whole cgroup where there is one. */
+    readonly memory_bytes: number;
+    /** The same, of the machine's memory. */
+    readonly memory_percent: number;
+    /** Calls. */
+    readonly syscalls_count: number;
+    /** Of the current run. */
+    readonly uptime_seconds: number;
+    /** Lower case, such as `running`. */
+    readonly state: "starting" | "running" | "paused" | "stopping" | "stopped" | "crashed";
+  }[];
+  /** How many. */
+  readonly count: number;
+}
+
+/** Arguments of `metrics.cgroup`. */
+export interface MetricsCgroupParams {
+  /** Relative to the machine's cgroup root, or `clove/NAME_NUMBER` for an agent; absent means the caller's own. */
+  readonly cgroup_path?: string;
+  /** This agent's, when no path is given. */
+  readonly agent_id?: number;
+}
+
+/** What `metrics.cgroup` answers. */
+export interface MetricsCgroupResult {
+  /** Always true here; failures carry `error` and `code`. */
+  readonly success?: true;
+  /** Everything. */
+  readonly metrics: {
+    /** Epoch milliseconds. */
+    readonly timestamp: number;
+    /** As it was asked for. */
+    readonly cgroup_path: string;
+    /** Always true. */
+    readonly valid: boolean;
+    /** Processor. */
+    readonly cpu: {
+      /** Microseconds. */
+      readonly usage_usec: number;
+      /** Microseconds. */
+      readonly user_usec: number;
+      /** Microseconds. */
+      readonly system_usec: number;
+      /** Microseconds. */
+      readonly throttled_usec: number;
+      /** Periods. */
+      readonly nr_periods: number;
+      /** Periods. */
+      readonly nr_throttled: number;
+      /** Microseconds; 0 is unlimited. */
+      readonly quota_usec: number;
+      /** Microseconds. */
+      readonly period_usec: number;
+    };
+    /** Memory. */
+    readonly memory: {
+      /** Bytes. */
+      readonly current: number;
+      /** Bytes. */
+      readonly min: number;
+      /** Bytes. */
+      readonly low: number;
+      /** Bytes; 2^64 - 1, rounded, is unlimited. */
+      readonly high: number;
+      /** Bytes; 2^64 - 1, rounded, is unlimited. */
+      readonly max: number;
+      /** Bytes. */
+      readonly peak: number;
+      /** Bytes. */
+      readonly swap_current: number;
+      /** Bytes; 2^64 - 1, rounded, is unlimited. */
+      readonly swap_max: number;
+      /** Processes killed. */
+      readonly oom_kills: number;
+    };
+    /** Processes. */
+    readonly pids: {
+      /** Processes and threads. */
+      readonly current: number;
+      /** Processes and threads; -1 is unlimited. */
+      readonly max: number;
+    };
+    /** Since its start, all devices. */
+    readonly io: {
+      /** Bytes. */
+      readonly read_bytes: number;
+      /** Bytes. */
+      readonly write_bytes: number;
+      /** Operations. */
+      readonly read_ops: number;
+      /** Operations. */
+      readonly write_ops: number;
+    };
+  };
+  /** The same as `metrics.cpu.usage_usec`. */
+  readonly cpu_usage_usec: number;
+  /** The same as `metrics.memory.current`. */
+  readonly memory_current: number;
+  /** The same as `metrics.memory.max`. */
+  readonly memory_limit: number;
+  /** The same as `metrics.pids.current`. */
+  readonly pids_current: number;
+  /** The same as `metrics.pids.max`. */
+  readonly pids_limit: number;
 }
 
 /** Arguments of `sys.doctor`. */
@@ -476,6 +2020,110 @@ export interface SysCalls {
   exit(params?: SysExitParams, options?: CallOptions): Promise<SysExitResult>;
 }
 
+/** The methods of `clove.exec`. */
+export interface ExecCalls {
+  /**
+   * Runs a command to its end and returns what it wrote; without a shell unless one is asked for and allowed.
+   *
+   * `exec.run`, opcode 0x02, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  run(params?: ExecRunParams, options?: CallOptions): Promise<ExecRunResult>;
+}
+
+/** The methods of `clove.agent`. */
+export interface AgentCalls {
+  /**
+   * Starts an agent: a script or a command, with a policy, walls and limits that are never wider than the caller's.
+   *
+   * `agent.spawn`, opcode 0x10, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  spawn(params?: AgentSpawnParams, options?: CallOptions): Promise<AgentSpawnResult>;
+  /**
+   * Stops an agent for good: SIGTERM, a grace period, then everything it is made of. Answers when it has ended.
+   *
+   * `agent.kill`, opcode 0x11, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  kill(params?: AgentKillParams, options?: CallOptions): Promise<AgentKillResult>;
+  /**
+   * Lists the agents, as an array: everything about the caller's own, of others only name, number and state.
+   *
+   * `agent.list`, opcode 0x12, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  list(params?: AgentListParams, options?: CallOptions): Promise<AgentListResult>;
+  /**
+   * Freezes every process of an agent.
+   *
+   * `agent.pause`, opcode 0x14, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  pause(params?: AgentPauseParams, options?: CallOptions): Promise<AgentPauseResult>;
+  /**
+   * Lets a paused agent go on.
+   *
+   * `agent.resume`, opcode 0x15, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  resume(params?: AgentResumeParams, options?: CallOptions): Promise<AgentResumeResult>;
+  /**
+   * Waits until an agent has ended for good, after all its restarts, and tells how.
+   *
+   * `agent.wait`, opcode 0x16, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  wait(params?: AgentWaitParams, options?: CallOptions): Promise<AgentWaitResult>;
+  /**
+   * Gives what an agent wrote to stdout and stderr, and in protocol 2 follows it until the agent has ended.
+   *
+   * `agent.output`, opcode 0x17, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  output(params?: AgentOutputParams, options?: CallOptions): Stream<AgentOutputPart, AgentOutputResult>;
+  /**
+   * Changes the limits of an agent while it runs, and tells which really hold; without `limits` it only tells.
+   *
+   * `agent.limits`, opcode 0x18, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  limits(params?: AgentLimitsParams, options?: CallOptions): Promise<AgentLimitsResult>;
+  /**
+   * Writes to the standard input, or the terminal, of an agent that was spawned with one.
+   *
+   * `agent.input`, opcode 0x19, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  input(params?: AgentInputParams, options?: CallOptions): Promise<AgentInputResult>;
+  /**
+   * Tells the terminal of an agent its size; without a terminal it does nothing.
+   *
+   * `agent.resize`, opcode 0x1a, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  resize(params: AgentResizeParams, options?: CallOptions): Promise<AgentResizeResult>;
+  /**
+   * Tells the steps that agent.spawn would take with these arguments, or why it would refuse, without taking them.
+   *
+   * `agent.explain`, opcode 0x1b, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  explain(params?: AgentExplainParams, options?: CallOptions): Promise<AgentExplainResult>;
+}
+
 /** The methods of `clove.ipc`. */
 export interface IpcCalls {
   /**
@@ -510,6 +2158,58 @@ export interface IpcCalls {
    * @throws {SyscallError} When the kernel refuses, or it fails.
    */
   register(params: IpcRegisterParams, options?: CallOptions): Promise<IpcRegisterResult>;
+}
+
+/** The methods of `clove.state`. */
+export interface StateCalls {
+  /**
+   * Stores a JSON value under a key, durably.
+   *
+   * `state.store`, opcode 0x30, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  store(params: StateStoreParams, options?: CallOptions): Promise<StateStoreResult>;
+  /**
+   * Finds the value of a key.
+   *
+   * `state.fetch`, opcode 0x31, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  fetch(params: StateFetchParams, options?: CallOptions): Promise<StateFetchResult>;
+  /**
+   * Removes a key: the one that FETCH would find.
+   *
+   * `state.delete`, opcode 0x32, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  delete(params: StateDeleteParams, options?: CallOptions): Promise<StateDeleteResult>;
+  /**
+   * Lists the keys that the caller can see, in order.
+   *
+   * `state.keys`, opcode 0x33, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  keys(params?: StateKeysParams, options?: CallOptions): Promise<StateKeysResult>;
+  /**
+   * Stores a value only if the key still is what the caller expects.
+   *
+   * `state.cas`, opcode 0x34, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  cas(params: StateCasParams, options?: CallOptions): Promise<StateCasResult>;
+  /**
+   * Streams changes of keys as they happen, until cancelled.
+   *
+   * `state.watch`, opcode 0x35, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  watch(params?: StateWatchParams, options?: CallOptions): Stream<StateWatchPart, StateWatchResult>;
 }
 
 /** The methods of `clove.perms`. */
@@ -568,6 +2268,34 @@ export interface EventCalls {
   emit(params?: EventEmitParams, options?: CallOptions): Promise<EventEmitResult>;
 }
 
+/** The methods of `clove.audit`. */
+export interface AuditCalls {
+  /**
+   * Finds lines of the audit log, the newest, oldest first; agents see only lines about themselves.
+   *
+   * `audit.log`, opcode 0x76, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  log(params?: AuditLogParams, options?: CallOptions): Promise<AuditLogResult>;
+  /**
+   * Changes what the audit log keeps and for how long; every change is a line itself.
+   *
+   * `audit.config`, opcode 0x77, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  config(params?: AuditConfigParams, options?: CallOptions): Promise<AuditConfigResult>;
+  /**
+   * Checks the audit log's chain and signatures and names the first line that is not as it was written.
+   *
+   * `audit.verify`, opcode 0x78, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  verify(params?: AuditVerifyParams, options?: CallOptions): Promise<AuditVerifyResult>;
+}
+
 /** The methods of `clove.async`. */
 export interface AsyncCalls {
   /**
@@ -580,18 +2308,64 @@ export interface AsyncCalls {
   poll(params?: AsyncPollParams, options?: CallOptions): Promise<AsyncPollResult>;
 }
 
+/** The methods of `clove.metrics`. */
+export interface MetricsCalls {
+  /**
+   * Tells how busy the machine is.
+   *
+   * `metrics.system`, opcode 0xc0, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  system(params?: MetricsSystemParams, options?: CallOptions): Promise<MetricsSystemResult>;
+  /**
+   * Tells what one agent uses and has done.
+   *
+   * `metrics.agent`, opcode 0xc1, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  agent(params?: MetricsAgentParams, options?: CallOptions): Promise<MetricsAgentResult>;
+  /**
+   * Tells what every living agent uses and has done.
+   *
+   * `metrics.agents`, opcode 0xc2, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  agents(params?: MetricsAgentsParams, options?: CallOptions): Promise<MetricsAgentsResult>;
+  /**
+   * Tells the counters and limits of an agent's cgroup.
+   *
+   * `metrics.cgroup`, opcode 0xc3, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  cgroup(params?: MetricsCgroupParams, options?: CallOptions): Promise<MetricsCgroupResult>;
+}
+
 /** Every syscall as a method, by family. */
 export interface Syscalls {
   /** `sys.*`. */
   readonly sys: SysCalls;
+  /** `exec.*`. */
+  readonly exec: ExecCalls;
+  /** `agent.*`. */
+  readonly agent: AgentCalls;
   /** `ipc.*`. */
   readonly ipc: IpcCalls;
+  /** `state.*`. */
+  readonly state: StateCalls;
   /** `perms.*`. */
   readonly perms: PermsCalls;
   /** `event.*`. */
   readonly event: EventCalls;
+  /** `audit.*`. */
+  readonly audit: AuditCalls;
   /** `async.*`. */
   readonly async: AsyncCalls;
+  /** `metrics.*`. */
+  readonly metrics: MetricsCalls;
 }
 
 /** One line of {@link ROWS}: family, verb, opcode, and what its method gives. */
@@ -600,17 +2374,42 @@ export type Row = readonly [string, string, number, "call" | "stream" | "subscri
 /** What the methods are built from. */
 export const ROWS: readonly Row[] = [
   ["sys", "noop", 0x00, "call"],
+  ["exec", "run", 0x02, "call"],
+  ["agent", "spawn", 0x10, "call"],
+  ["agent", "kill", 0x11, "call"],
+  ["agent", "list", 0x12, "call"],
+  ["agent", "pause", 0x14, "call"],
+  ["agent", "resume", 0x15, "call"],
+  ["agent", "wait", 0x16, "call"],
+  ["agent", "output", 0x17, "stream"],
+  ["agent", "limits", 0x18, "call"],
+  ["agent", "input", 0x19, "call"],
+  ["agent", "resize", 0x1a, "call"],
+  ["agent", "explain", 0x1b, "call"],
   ["ipc", "send", 0x20, "call"],
   ["ipc", "recv", 0x21, "call"],
   ["ipc", "broadcast", 0x22, "call"],
   ["ipc", "register", 0x23, "call"],
+  ["state", "store", 0x30, "call"],
+  ["state", "fetch", 0x31, "call"],
+  ["state", "delete", 0x32, "call"],
+  ["state", "keys", 0x33, "call"],
+  ["state", "cas", 0x34, "call"],
+  ["state", "watch", 0x35, "stream"],
   ["perms", "get", 0x40, "call"],
   ["perms", "set", 0x41, "call"],
   ["event", "subscribe", 0x60, "subscription"],
   ["event", "unsubscribe", 0x61, "call"],
   ["event", "poll", 0x62, "call"],
   ["event", "emit", 0x63, "call"],
+  ["audit", "log", 0x76, "call"],
+  ["audit", "config", 0x77, "call"],
+  ["audit", "verify", 0x78, "call"],
   ["async", "poll", 0x80, "call"],
+  ["metrics", "system", 0xc0, "call"],
+  ["metrics", "agent", 0xc1, "call"],
+  ["metrics", "agents", 0xc2, "call"],
+  ["metrics", "cgroup", 0xc3, "call"],
   ["sys", "doctor", 0xfc, "call"],
   ["sys", "describe", 0xfd, "call"],
   ["sys", "hello", 0xfe, "call"],

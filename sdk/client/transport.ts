@@ -49,7 +49,8 @@ class ConnTransport implements Transport {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.byteLength;) at += await this.#conn.write(bytes.subarray(at));
+    let at = await this.#conn.write(bytes);
+    while (at < bytes.byteLength) at += await this.#conn.write(bytes.subarray(at));
   }
 
   close(): void {

@@ -5,7 +5,7 @@
  */
 import { spawn } from "node:child_process";
 import type { Socket } from "node:net";
-import { TestKernel } from "./kernel.ts";
+import type { TestKernel } from "./kernel.ts";
 
 /** What a finished child left. */
 export interface Finished {
