@@ -29,7 +29,8 @@ import { chooseProgram, findProgram, type ProgramChoice } from "./program.ts";
 import { findProject, type Project } from "./project.ts";
 import { DEFAULT_LIMITS, exceeds, lesser, type LimitsInput, resolveLimits } from "./resources.ts";
 import type { RestartPolicy, RestartRules } from "./restart.ts";
-import { type AgentView, findPlace, isBeneath, type Place } from "./view.ts";
+import { isWithin, type View } from "../../worlds/view.ts";
+import { findPlace, type Place } from "./view.ts";
 
 /** What SPAWN takes; the meaning of each field is in `kernel/syscalls/agent/spawn.ts`. */
 export interface SpawnRequest {
@@ -64,7 +65,7 @@ export interface SpawnRequest {
 export interface Applicant {
   readonly caller: Principal;
   /** What the caller sees. */
-  readonly view: AgentView;
+  readonly view: View;
   /** The caller as an agent; null for operators and remotes. */
   readonly agent: Agent | null;
   /** Throws unless the caller holds it. */
@@ -153,7 +154,7 @@ export async function admit(
   const given = await admitPlaces(request, who);
   const workdir = request.workdir === undefined ? null : await admitDirectory(request.workdir, who, "rw");
   const places: Wanted[] = [
-    ...(isBeneathAny(program, SYSTEM) ? [] : [{ outside: program, inside: program, mode: "ro" as const }]),
+    ...(isWithinAny(program, SYSTEM) ? [] : [{ outside: program, inside: program, mode: "ro" as const }]),
     ...(project ? [{ outside: project.root, inside: project.root, mode: "ro" as const }] : []),
     ...given.map(({ outside, mode }) => ({ outside, inside: outside, mode })),
   ];
@@ -293,8 +294,8 @@ const PRESENT: readonly { readonly name: Wall; readonly stands: (agent: Agent) =
   { name: "cgroup", stands: ({ isolation }) => isolation!.cgroups.available },
 ];
 
-function isBeneathAny(path: string, directories: readonly string[]): boolean {
-  return directories.some((directory) => isBeneath(path, directory));
+function isWithinAny(path: string, directories: readonly string[]): boolean {
+  return directories.some((directory) => isWithin(path, directory));
 }
 
 /** The private places of an agent as it wants to see them. */

@@ -16,7 +16,7 @@ import type { Exit, Isolation, Launcher, LaunchRequest, Limits, Process } from "
 import { OutputLog } from "./output.ts";
 import { decideRestart, NO_HISTORY, type RestartRules } from "./restart.ts";
 import { type AgentState, isFinal } from "./states.ts";
-import type { AgentView } from "./view.ts";
+import type { View } from "../../worlds/view.ts";
 
 /** What an agent asks of whoever keeps it. */
 export interface AgentHost {
@@ -49,7 +49,7 @@ export interface AgentPlan {
   readonly rules: RestartRules;
   /** How long a stop waits after SIGTERM, unless it says otherwise. */
   readonly graceMs: number;
-  readonly view: AgentView;
+  readonly view: View;
   readonly limits: Limits;
   readonly network: "none" | "host";
   readonly sandboxed: boolean;

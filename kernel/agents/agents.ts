@@ -49,7 +49,8 @@ import {
 } from "./places.ts";
 import { findProject, importMapFor } from "./project.ts";
 import SDK_BUNDLE from "./sdk_bundle.js" with { type: "text" };
-import { type AgentView, hostView } from "./view.ts";
+import type { View } from "../../worlds/view.ts";
+import { hostView } from "./view.ts";
 
 /** What the service works with. */
 export interface AgentsOptions {
@@ -75,7 +76,7 @@ export interface AgentsOptions {
 
 /** What a confined caller's commands run in: the same as the caller itself. */
 export interface Confinement {
-  readonly view: AgentView;
+  readonly view: View;
   readonly request: Pick<
     LaunchRequest,
     "mounts" | "network" | "sandboxed" | "limits" | "require" | "env" | "cwd"
@@ -94,7 +95,7 @@ export class Agents {
   readonly #agents = new Map<number, Agent>();
   readonly #confined = new Map<
     Principal,
-    { view: AgentView; request: (limits: Limits) => Confinement["request"] }
+    { view: View; request: (limits: Limits) => Confinement["request"] }
   >();
   /** Spawns under way, by spawner: they count as children already. */
   readonly #spawning = new Map<Principal, number>();
@@ -224,7 +225,7 @@ export class Agents {
   }
 
   /** What of the machine's files a principal sees. */
-  viewOf(principal: Principal): AgentView {
+  viewOf(principal: Principal): View {
     const confined = this.#confined.get(principal);
     if (confined) return confined.view;
     // Remote agents see nothing here; an agent that has just ended does not either.
@@ -247,13 +248,13 @@ export class Agents {
 
   /** The agent a process of this machine belongs to; undefined when it belongs to none. */
   agentOfPid(pid: number): Principal | undefined {
-    const standing = whoIs(pid, this.#agents.values());
+    const standing = whoIs(pid, this.#agents, this.#options.runDir);
     return standing.kind === "agent" ? standing.agent.principal : undefined;
   }
 
   /** As {@link agentOfPid}, but tells a stranger from a process that is gone, which nobody can vouch for. */
   standingOf(pid: number): "agent" | "stranger" | "gone" {
-    return whoIs(pid, this.#agents.values()).kind;
+    return whoIs(pid, this.#agents, this.#options.runDir).kind;
   }
 
   /** Stops what a remote agent or an operator's connection started: for when it goes for good. */

@@ -16,6 +16,8 @@ const PORTION_MS = 50;
 export function capture(socket: Socket, stream: OutputStream, log: OutputLog, clock: Clock): void {
   let begun = clock.monotonic();
   let bytes = 0;
+  let cancel: (() => void) | null = null;
+  socket.once("close", () => cancel?.());
   socket.on("data", (chunk: Uint8Array) => {
     log.append(stream, chunk);
     bytes += chunk.byteLength;
@@ -26,8 +28,7 @@ export function capture(socket: Socket, stream: OutputStream, log: OutputLog, cl
     begun = now + Math.max(left, 0);
     if (left <= 0) return;
     socket.pause();
-    const cancel = clock.timer(left, () => socket.resume());
-    socket.once("close", cancel);
+    cancel = clock.timer(left, () => socket.resume());
   });
   // A reset while reading is the end of the output; how the agent ended is told by its exit status.
   socket.on("error", () => {});

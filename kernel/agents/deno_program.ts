@@ -30,7 +30,7 @@ export interface DenoProgram {
 export function denoArgv(program: DenoProgram): string[] {
   const { policy, cwd, readable, writable, config, importMap } = program;
   const compiled = compileDenoFlags(policy, { cwd, readable, writable });
-  const flags = new Set(compiled.map((flag) => renameTrees(flag, program.renamed)));
+  const flags = new Set(compiled.map((flag) => renameTrees(flag, program)));
   return [
     program.deno,
     "run",
@@ -54,7 +54,7 @@ function withVariables(flags: ReadonlySet<string>, names: readonly string[]): st
 }
 
 /** In the lists of file flags, where a comma within a path is doubled. */
-function renameTrees(flag: string, renamed: ReadonlyMap<string, string>): string {
+function renameTrees(flag: string, { renamed, readable, writable }: DenoProgram): string {
   const [, head, list] = /^(--(?:allow|deny)-(?:read|write)=)(.*)$/s.exec(flag) ?? [];
   if (head === undefined || list === undefined || renamed.size === 0) return flag;
   const values = list.split(/(?<!,)((?:,,)*),(?!,)/).reduce<string[]>((all, part, i) => {
@@ -63,7 +63,15 @@ function renameTrees(flag: string, renamed: ReadonlyMap<string, string>): string
     else all.push(part);
     return all;
   }, []);
-  return head + values.map((value) => renameTree(value, renamed)).join(",");
+  const trees = head === "--allow-read=" ? readable : head === "--allow-write=" ? writable : [];
+  // A place below a renamed tree that has not moved with it was covered by the old name only.
+  const stayed = trees.filter((tree) => {
+    return !renamed.has(tree) && values.some((value) => renamed.has(value) && tree.startsWith(`${value}/`));
+  });
+  return head + [
+    ...values.map((value) => renameTree(value, renamed)),
+    ...stayed.map((tree) => tree.replaceAll(",", ",,")),
+  ].join(",");
 }
 
 function renameTree(value: string, renamed: ReadonlyMap<string, string>): string {

@@ -40,6 +40,13 @@ Deno.test("the policy's names become the process's own where there are no mounts
   ok(value(argv, "--deny-read")!.split(",").every((path) => !path.startsWith("/work/")));
 });
 
+Deno.test("a project below the old name of a tree stays readable under its own", () => {
+  const renamed = new Map([["/tmp", "/run/tmp"]]);
+  const argv = denoArgv(program({ renamed, readable: ["/work", "/tmp", "/tmp/project"] }));
+  strictEqual(value(argv, "--allow-read"), "/run/tmp,/work,/tmp/project");
+  strictEqual(value(argv, "--allow-write"), "/run/tmp,/work");
+});
+
 Deno.test("variables join those the policy allows", () => {
   const policy = Policy.parse(["env:LANG"]);
   strictEqual(value(denoArgv(program({ policy })), "--allow-env"), "LANG,CLOVE_FD");

@@ -153,6 +153,9 @@ function pipe(): Socket {
   return new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() }) as unknown as Socket;
 }
 
+/** Not below /tmp, which agents have a private one of. */
+const BASE = Deno.build.os === "linux" ? "/var/tmp" : undefined;
+
 /** An agents service with everything it needs, and a memory of what it told. */
 export class Bench implements AsyncDisposable {
   readonly agents: Agents;
@@ -170,7 +173,7 @@ export class Bench implements AsyncDisposable {
 
   constructor(launcher: (clock: Clock) => Launcher, clock: Clock = systemClock) {
     this.#clock = clock;
-    this.runDir = Deno.realPathSync(Deno.makeTempDirSync({ prefix: "clove-test-" }));
+    this.runDir = Deno.realPathSync(Deno.makeTempDirSync({ dir: BASE, prefix: "clove-test-" }));
     const log = new Log({ level: "error", format: "text", write: (line) => this.lines.push(line) });
     this.#events = new EventBus(clock);
     this.mail = new Mail(clock, this.#events);

@@ -9,7 +9,8 @@ import { basename, join } from "node:path";
 import { SyscallError } from "@clove/sdk/protocol";
 import { LIMITS } from "../limits.ts";
 import type { Layout, Mount } from "./launch.ts";
-import type { AgentView, Place, ViewMount } from "./view.ts";
+import type { View, ViewMount } from "../../worlds/view.ts";
+import type { Place } from "./view.ts";
 
 /** The names of an agent's things inside a sandbox. */
 export const INSIDE = {
@@ -124,7 +125,7 @@ export function mountsOf(wanted: readonly Wanted[], layout: Layout): Mount[] {
  * What file syscalls see for the agent. Its work and temporary directories have their usual names even where no
  * mounts take place; an agent that was started without a sandbox sees the host besides.
  */
-export function viewOf(wanted: readonly Wanted[], sandboxed: boolean, layout: Layout): AgentView {
+export function viewOf(wanted: readonly Wanted[], sandboxed: boolean, layout: Layout): View {
   const mounts: ViewMount[] = sandboxed ? [] : [{ inside: "/", outside: "/", mode: "rw" }];
   for (const { inside, outside, mode } of wanted) {
     if (!sandboxed && inside === INSIDE.tmp) continue;

@@ -12,7 +12,7 @@ import type { Socket } from "node:net";
 import { constants } from "node:os";
 import process from "node:process";
 import { markCloseOnExec } from "../../ffi/close_on_exec.ts";
-import { sessionMembers } from "./processes.ts";
+import { processStat, sessionMembers } from "./processes.ts";
 import {
   type Exit,
   type Isolation,
@@ -111,7 +111,9 @@ async function start(request: LaunchRequest, reason: string): Promise<Process> {
     for (const stream of child.stdio) stream?.destroy();
     throw notStarted(request, cause);
   }
-  return new PlainProcess(child, child.pid, startedAt, isolationOf(reason));
+  const socket = request.env.CLOVE_SOCKET;
+  const variable = socket === undefined ? null : `CLOVE_SOCKET=${socket}`;
+  return new PlainProcess(child, child.pid, startedAt, isolationOf(reason), variable);
 }
 
 function notStarted(request: LaunchRequest, cause: unknown): LaunchError {
@@ -154,8 +156,20 @@ class PlainProcess implements Process {
   /** True from the moment the agent itself ended: its number may belong to somebody else from then on. */
   #ended = false;
   readonly #gone: Promise<void>;
+  /** A variable that only this agent's processes carry. */
+  readonly #variable: string | null;
+  readonly #startTicks: Promise<number>;
 
-  constructor(child: ChildProcess, pid: number, startedAt: number, isolation: Isolation) {
+  constructor(
+    child: ChildProcess,
+    pid: number,
+    startedAt: number,
+    isolation: Isolation,
+    variable: string | null,
+  ) {
+    this.#variable = variable;
+    // Read while the process is there for certain: it is a zombie at worst until its exit was seen.
+    this.#startTicks = processStat(pid).then((stat) => stat?.startTicks ?? Infinity);
     this.pid = pid;
     this.isolation = isolation;
     this.stdin = child.stdin as Socket | null;
@@ -225,13 +239,15 @@ class PlainProcess implements Process {
   }
 
   /**
-   * Kills whoever is left of the session. A session's number stays taken while one member lives, so the walk cannot
+   * Kills whoever is left of the session, and whoever left it but still carries the agent's variable. A session's number stays taken while one member lives, so the walk cannot
    * meet strangers; where there is no `/proc` to walk, the process group is ended instead.
    */
   async #killSession(): Promise<void> {
     if (Deno.build.os !== "linux") return void send(-this.pid, "SIGKILL");
+    const variable = this.#variable;
+    const escaped = variable === null ? undefined : { variable, since: await this.#startTicks };
     for (let round = 0; round < KILL_ROUNDS; round++) {
-      const members = await sessionMembers(this.pid);
+      const members = await sessionMembers(this.pid, escaped);
       if (members.length === 0) return;
       for (const pid of members) send(pid, "SIGKILL");
     }

@@ -4,14 +4,12 @@
  *
  * @module
  */
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 
 /** Bytes of a page on the machines Clove runs on; `/proc/PID/statm` counts pages. */
 const PAGE_BYTES = 4096;
 /** USER_HZ of Linux, in which `/proc/PID/stat` counts time; part of the kernel's ABI. */
 const TICKS_PER_SECOND = 100;
-/** A chain of parents longer than this is a loop made by processes that come and go meanwhile. */
-const LONGEST_CHAIN = 256;
 
 /** One line of `/proc/PID/stat`, as far as it is needed here. See proc(5). */
 export interface ProcessStat {
@@ -51,20 +49,16 @@ export function parseStat(line: string): ProcessStat | null {
   };
 }
 
-/** The process and its parents, nearest first; empty when unknown. */
-export async function ancestors(pid: number): Promise<ProcessStat[]> {
-  const chain: ProcessStat[] = [];
-  for (let at = pid; at > 1 && chain.length < LONGEST_CHAIN;) {
-    const stat = await processStat(at);
-    if (!stat) break;
-    chain.push(stat);
-    at = stat.parent;
-  }
-  return chain;
-}
-
-/** Every live process of a session, zombies left out. */
-export async function sessionMembers(session: number): Promise<number[]> {
+/**
+ * Every live process of a session, zombies left out.
+ *
+ * @param escaped Finds those that left the session too: they began no earlier than `since` (in
+ *   {@link ProcessStat.startTicks}) and still carry the variable, such as `CLOVE_SOCKET=/run/…`.
+ */
+export async function sessionMembers(
+  session: number,
+  escaped?: { variable: string; since: number },
+): Promise<number[]> {
   let names: string[];
   try {
     names = await readdir("/proc");
@@ -78,9 +72,17 @@ export async function sessionMembers(session: number): Promise<number[]> {
     const pid = Number(name);
     if (!Number.isInteger(pid)) continue;
     const stat = await processStat(pid);
-    if (stat && stat.session === session && stat.state !== "Z" && stat.state !== "X") members.push(pid);
+    if (!stat || stat.state === "Z" || stat.state === "X") continue;
+    if (stat.session === session) members.push(pid);
+    else if (escaped && stat.startTicks >= escaped.since && await carries(pid, escaped.variable)) {
+      members.push(pid);
+    }
   }
   return members;
+}
+
+async function carries(pid: number, variable: string): Promise<boolean> {
+  return (await readText(`/proc/${pid}/environ`))?.split("\0").includes(variable) ?? false;
 }
 
 /** Bytes of memory a process holds; null when unknown. */
@@ -95,16 +97,6 @@ export async function cgroupBytes(directory: string): Promise<number | null> {
   const text = await readText(`${directory}/memory.current`);
   const bytes = text === null ? NaN : Number(text);
   return Number.isFinite(bytes) ? bytes : null;
-}
-
-/** A namespace of a process, such as `pid:[4026531836]`; null when unknown. */
-export async function namespaceOf(pid: number, kind: "pid" | "net"): Promise<string | null> {
-  try {
-    return await readlink(`/proc/${pid}/ns/${kind}`);
-  } catch (error) {
-    if (isGone(error)) return null;
-    throw error;
-  }
 }
 
 async function readText(path: string): Promise<string | null> {

@@ -8,7 +8,7 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseJsonc } from "./jsonc.ts";
-import { isBeneath } from "./view.ts";
+import { isWithin } from "../../worlds/view.ts";
 
 /** Files that make a directory a project, in the order Deno looks for them. */
 const DENO_CONFIGS = ["deno.json", "deno.jsonc"] as const;
@@ -40,7 +40,7 @@ export interface Project {
  * @param top Nothing above it is looked at.
  */
 export async function findProject(script: string, top = "/"): Promise<Project> {
-  for (let at = dirname(script); isBeneath(at, top) && !isShared(at); at = dirname(at)) {
+  for (let at = dirname(script); isWithin(at, top) && !isShared(at); at = dirname(at)) {
     const found = await Promise.all(MARKERS.map((name) => readSmall(join(at, name))));
     if (!found.some((text) => text !== null)) continue;
     const config = DENO_CONFIGS.findIndex((_, i) => found[i] !== null);

@@ -5,28 +5,9 @@
  * @module
  */
 import { realpath } from "node:fs/promises";
-import { isAbsolute, resolve } from "node:path";
 import { SyscallError } from "@clove/sdk/protocol";
-
-/** One place that is seen. */
-export interface ViewMount {
-  /** Absolute path as the agent writes it. */
-  readonly inside: string;
-  /** Absolute, resolved path on the host. */
-  readonly outside: string;
-  readonly mode: "ro" | "rw";
-}
-
-/** What a principal sees. */
-export interface AgentView {
-  /** Where relative paths begin, as seen inside. */
-  readonly cwd: string;
-  /** Null: the whole host under its own names. */
-  readonly mounts: readonly ViewMount[] | null;
-  /** Who owns new files, where the kernel may say so. */
-  readonly uid?: number;
-  readonly gid?: number;
-}
+import { FileError } from "../../worlds/file_error.ts";
+import { insidePath, isWithin, mountOf, outsideOf, type View } from "../../worlds/view.ts";
 
 /** A path that was found. */
 export interface Place {
@@ -40,14 +21,8 @@ export interface Place {
 }
 
 /** The whole host, from a directory. */
-export function hostView(cwd: string): AgentView {
+export function hostView(cwd: string): View {
   return { cwd, mounts: null };
-}
-
-/** An absolute path without `.` and `..`, as seen inside. Links are not looked at. */
-export function insidePath(view: AgentView, path: string): string {
-  if (path.includes("\0")) throw new SyscallError("bad_request", "Cannot use a path with a zero byte in it");
-  return isAbsolute(path) ? resolve(path) : resolve(view.cwd, path);
 }
 
 /**
@@ -55,46 +30,36 @@ export function insidePath(view: AgentView, path: string): string {
  *
  * @throws {SyscallError} `not_found` when there is nothing, or nothing the view shows.
  */
-export async function findPlace(view: AgentView, path: string): Promise<Place> {
-  const inside = insidePath(view, path);
-  const mount = mountOf(view, inside);
+export async function findPlace(view: View, path: string): Promise<Place> {
+  const inside = lexical(view, path);
+  const mount = view.mounts === null ? HOST : mountOf(view.mounts, inside);
   if (!mount) throw notFound(inside, "it is outside of what the agent sees");
-  const lexical = swap(inside, mount.inside, mount.outside);
   let outside: string;
   try {
-    outside = await realpath(lexical);
+    outside = await realpath(outsideOf(mount, inside));
   } catch (cause) {
     throw notFound(inside, (cause as { code?: string }).code ?? "it cannot be resolved", cause);
   }
-  if (!isBeneath(outside, mount.outside)) {
+  if (!isWithin(outside, mount.outside)) {
     throw notFound(inside, "a link in it leads out of what the agent sees");
   }
   return {
-    inside: swap(outside, mount.outside, mount.inside),
+    inside: outsideOf({ ...mount, inside: mount.outside, outside: mount.inside }, outside),
     outside,
     mode: mount.mode,
     root: mount.outside,
   };
 }
 
-/** The mount a path is in: the longest that fits. */
-function mountOf(view: AgentView, inside: string): ViewMount | null {
-  if (view.mounts === null) return { inside: "/", outside: "/", mode: "rw" };
-  let best: ViewMount | null = null;
-  for (const mount of view.mounts) {
-    if (isBeneath(inside, mount.inside) && mount.inside.length > (best?.inside.length ?? -1)) best = mount;
+const HOST = { inside: "/", outside: "/", mode: "rw" } as const;
+
+function lexical(view: View, path: string): string {
+  try {
+    return insidePath(view, path);
+  } catch (cause) {
+    if (!(cause instanceof FileError)) throw cause;
+    throw new SyscallError("bad_request", cause.message, { cause });
   }
-  return best;
-}
-
-/** True for a directory itself and everything below it. */
-export function isBeneath(path: string, directory: string): boolean {
-  return directory === "/" || path === directory || path.startsWith(`${directory}/`);
-}
-
-function swap(path: string, from: string, to: string): string {
-  const rest = from === "/" ? path : path.slice(from.length);
-  return (to === "/" ? rest : to + (rest === "/" ? "" : rest)) || "/";
 }
 
 function notFound(path: string, why: string, cause?: unknown): SyscallError {

@@ -224,13 +224,14 @@ function demandedArgv(request: ExecRequest, { demand }: ExecCall): readonly stri
         argv ? "Cannot use shell with argv: use command" : "command required",
       );
     }
+    const whole = checked(["/bin/sh", "-c", command]);
     demand(plainNeed("exec.shell", command));
-    return checked(["/bin/sh", "-c", command]);
+    return whole;
   }
-  const words = argv ?? splitWords(command ?? "");
+  const words = checked(argv ?? splitWords(command ?? ""));
   if (words.length === 0 || words[0] === "") throw new SyscallError("bad_request", "command required");
   demand(execNeed(words));
-  return checked(words);
+  return words;
 }
 
 function checked(argv: readonly string[]): readonly string[] {
