@@ -431,9 +431,9 @@ Deno.test({
       for (;;) {
         Deno.renameSync(a, b); Deno.renameSync(c, a); Deno.renameSync(a, c); Deno.renameSync(b, a);
       }`;
+    const before = descriptors();
     const racer = new Deno.Command(Deno.execPath(), { args: ["eval", "--no-lock", swap], stderr: "null" })
       .spawn();
-    const before = descriptors();
     const end = performance.now() + 2_000;
     const counts: Record<string, number> = {};
     const count = (what: string): number => counts[what] = (counts[what] ?? 0) + 1;
