@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { SyscallError } from "@clove/sdk/protocol";
 import { plainNeed } from "../../../permissions/mod.ts";
-import type { Agent } from "../../agents/agent.ts";
 import { agentId, success } from "../../fields.ts";
 import type { CgroupMetrics } from "../../metrics/metrics.ts";
 import { type Context, defineSyscall } from "../../syscall.ts";
@@ -57,8 +56,9 @@ export const metricsCgroup = defineSyscall({
 
 function read(ctx: Context, path: string): CgroupMetrics | null {
   const { agents, metrics } = ctx.services;
-  const agent = named(ctx, path);
-  const dir = agent ? agent.process?.cgroup ?? null : metrics.cgroupDir(path);
+  const number = AGENT_PATH.exec(path)?.[1];
+  const agent = number === undefined ? undefined : agents.get(Number(number));
+  const dir = number === undefined ? metrics.cgroupDir(path) : agent?.process?.cgroup ?? null;
   if (dir === null) return null;
   const owner = agent ?? [...agents.all()].find((one) => within(dir, one.process?.cgroup));
   const own = owner && (owner.principal === ctx.caller || agents.mayManage(ctx.caller, owner));
@@ -67,11 +67,8 @@ function read(ctx: Context, path: string): CgroupMetrics | null {
   return metrics.cgroup(dir, path);
 }
 
-/** The original's paths: `clove/NAME_NUMBER`, and `clove/agent-NUMBER`. */
-function named(ctx: Context, path: string): Agent | undefined {
-  const number = /^\/?clove\/(?:[A-Za-z0-9._-]{1,64}_|agent-)(\d{1,10})\/?$/.exec(path)?.[1];
-  return number === undefined ? undefined : ctx.services.agents.get(Number(number));
-}
+/** The original's paths: `clove/NAME_NUMBER`, and `clove/agent-NUMBER`. They mean the agent, wherever its cgroup is. */
+const AGENT_PATH = /^\/?clove\/(?:[A-Za-z0-9._-]{1,64}_|agent-)(\d{1,10})\/?$/;
 
 function within(dir: string, cgroup: string | null | undefined): boolean {
   return !!cgroup && (dir === cgroup || dir.startsWith(`${cgroup}/`));
