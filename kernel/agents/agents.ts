@@ -285,7 +285,7 @@ export class Agents {
     const places = privatePlaces(runDir, principal.id);
     try {
       this.#name(principal, request.name);
-      const layout = this.#layout(admission.sandboxed);
+      const layout = await this.#layout(admission.sandboxed);
       await makePlaces(places, layout);
       principal.onGone(() => {
         removePlaces(places).catch((cause) => {
@@ -360,7 +360,7 @@ export class Agents {
     copy: string | null,
   ): Promise<{ plan: AgentPlan; confinement: (limits: Limits) => Confinement["request"] }> {
     const { sandboxed, network, choice, project } = admission;
-    const layout = this.#layout(sandboxed);
+    const layout = await this.#layout(sandboxed);
     const wanted = [...privateWanted(places, admission, await this.#sdkFile()), ...admission.places];
     const seen = (inside: string): string => {
       return layout.mounts ? inside : wanted.find((place) => place.inside === inside)?.outside ?? inside;
@@ -434,8 +434,8 @@ export class Agents {
     return { plan, confinement: common };
   }
 
-  #layout(sandboxed: boolean): Layout {
-    return this.launcher.layout?.(sandboxed) ?? PLAIN;
+  async #layout(sandboxed: boolean): Promise<Layout> {
+    return await this.launcher.layout?.(sandboxed) ?? PLAIN;
   }
 
   /** The SDK's module, written once. */

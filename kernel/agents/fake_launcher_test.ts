@@ -136,7 +136,7 @@ export class FakeLauncher implements Launcher {
     return Promise.resolve(process);
   }
   layout(sandboxed: boolean) {
-    return { mounts: this.#walls && sandboxed, uid: null, gid: null };
+    return Promise.resolve({ mounts: this.#walls && sandboxed, uid: null, gid: null });
   }
   explain(request: LaunchRequest): string[] {
     return [`start ${request.argv.join(" ")}`];

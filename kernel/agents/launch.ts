@@ -182,7 +182,7 @@ export interface Launcher {
    */
   launch(request: LaunchRequest): Promise<Process>;
   /** What a process will be like. Absent: no mounts, the kernel's own user. */
-  layout?(sandboxed: boolean): Layout;
+  layout?(sandboxed: boolean): Promise<Layout>;
   /** The named steps {@link launch} would take, without doing them. */
   explain(request: LaunchRequest): readonly string[];
   /** Which walls this machine offers and what blocks the others, with the remedy. */

@@ -153,8 +153,8 @@ export class ExecRunner {
     call.demand(fileNeed("fs.read", place.inside));
     if (!confinement) return place.outside;
     // Where no mounts take place the process knows the directory by its real name.
-    const mounted = this.#launcher.layout?.(confinement.request.sandboxed).mounts ?? false;
-    return mounted ? place.inside : place.outside;
+    const layout = await this.#launcher.layout?.(confinement.request.sandboxed);
+    return layout?.mounts ? place.inside : place.outside;
   }
 
   async #attend(process: Process, request: ExecRequest, signal: AbortSignal): Promise<ExecOutcome> {

@@ -8,6 +8,7 @@ import {
   type Launcher,
   LaunchError,
   type LaunchRequest,
+  type Layout,
   type Limits,
   type Process,
   type Wall,
@@ -22,7 +23,7 @@ import { type MachineFacts, readMachineFacts } from "./facts.ts";
 import { IdMaps } from "./idmap.ts";
 import { describeIsolation } from "./isolation.ts";
 import { MonitorStarter } from "./monitor.ts";
-import { allSteps, planSandbox, type SourceFacts } from "./plan.ts";
+import { allSteps, NOBODY, planSandbox, type SourceFacts } from "./plan.ts";
 import { reportWalls } from "./report.ts";
 import { prepareRunDir, type RunFiles } from "./run_files.ts";
 import { Runner, StepError } from "./runner.ts";
@@ -122,6 +123,13 @@ export class SandboxLauncher implements Launcher {
       await cgroup?.remove();
       throw error;
     }
+  }
+
+  async layout(sandboxed: boolean): Promise<Layout> {
+    const { walls, userNamespace } = await this.#availability();
+    const nobody = sandboxed && this.#facts.uid === 0 && !userNamespace && walls.has("user");
+    const id = nobody ? NOBODY : null;
+    return { mounts: sandboxed && walls.has("mount"), uid: id, gid: id };
   }
 
   explain(request: LaunchRequest): readonly string[] {
