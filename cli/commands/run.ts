@@ -1,0 +1,53 @@
+import type { AgentSpawnParams } from "@clove/sdk";
+import { AGENT_HELP, AGENT_OPTIONS, agentParams } from "../agent_options.ts";
+import { superviseRun } from "../attached.ts";
+import type { Command } from "../command.ts";
+import { reachOrStart } from "../connection.ts";
+import { STATUS } from "../exit.ts";
+import { splitProgram } from "../options.ts";
+import { findProgram } from "../program.ts";
+import { print } from "../terminal.ts";
+import { printable } from "../text.ts";
+
+const OPTIONS = {
+  ...AGENT_OPTIONS,
+  tty: { type: "boolean", short: "t" },
+  explain: { type: "boolean" },
+} as const;
+
+const NONE = { min: 0, max: 0, words: "nothing" };
+
+/** `clove run`: a program as an agent, from its start to its end. */
+export const run: Command = {
+  runsProgram: true,
+  help: `Run a program as an agent and wait for it.
+
+Usage: clove run [OPTION]... SCRIPT [ARG]...
+       clove run [OPTION]... -- ARGV...
+
+SCRIPT is a .ts or .js file for Deno, or a .py file for Python. Whatever follows SCRIPT or --
+is the program's. A kernel that answers is used; otherwise one is started for this program
+alone, in memory, and ends with it. Input that is piped in reaches the program.
+
+${AGENT_HELP}  -t, --tty            give it a terminal, for programs that people talk to
+  --explain            print the steps that would be taken, and take none
+  --help               print this
+
+Exit status: the program's; 128 and the signal's number when a signal ended it; 125 when
+Clove failed; 126 when it was refused or cannot be run; 127 when there is no such program.
+Ctrl-C stops the agent in order, a second one ends it at once.
+`,
+  async run(invocation) {
+    const split = splitProgram(invocation.args, { ...OPTIONS, socket: { type: "string" } });
+    const { values } = invocation.options(OPTIONS, NONE, split.own);
+    const program = await findProgram("run", split);
+    const params: AgentSpawnParams = { ...await agentParams(values), ...program };
+    await using reached = await reachOrStart(invocation.socket);
+    if (values.explain) {
+      const { steps } = await reached.clove.agent.explain(params);
+      await print(steps.map((step) => `${printable(step)}\n`).join(""));
+      return STATUS.ok;
+    }
+    return await superviseRun(reached.clove, params, values.tty ?? false);
+  },
+};

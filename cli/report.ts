@@ -1,0 +1,56 @@
+/**
+ * Failures as a person reads them, and the exit status they mean.
+ *
+ * @module
+ */
+import { ConnectionError, ProtocolError, type Receipt, SyscallError, TimeoutError } from "@clove/sdk";
+import { CliError, OutputClosed, STATUS } from "./exit.ts";
+import { say } from "./terminal.ts";
+import { printable } from "./text.ts";
+
+/**
+ * Tells what went wrong, on standard error.
+ *
+ * @param runsProgram True when the exit status of success is another program's.
+ * @returns The exit status.
+ */
+export function report(error: unknown, runsProgram: boolean): number {
+  if (error instanceof OutputClosed) return error.status;
+  if (error instanceof CliError) {
+    say(error.message);
+    const own = error.status === STATUS.usage || error.status === STATUS.failed;
+    return runsProgram && own ? STATUS.clove : error.status;
+  }
+  if (error instanceof SyscallError) {
+    say(printable(error.message));
+    if (error.receipt) console.error(receiptText(error.receipt));
+    return runsProgram ? statusOf(error) : STATUS.failed;
+  }
+  if (
+    error instanceof ConnectionError || error instanceof TimeoutError || error instanceof ProtocolError ||
+    error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotFound
+  ) {
+    say(error.message);
+  } else say(error instanceof Error ? error.stack ?? error.message : String(error));
+  return runsProgram ? STATUS.clove : STATUS.failed;
+}
+
+/** A receipt, part by part. */
+export function receiptText({ need, rule, missing, ask }: Receipt): string {
+  const parts = [
+    ["needed", need],
+    ["refused by", rule],
+    ...(missing === need ? [] : [["missing", missing]]),
+    [
+      "to allow it",
+      ask,
+    ],
+  ];
+  return parts.map(([name, text]) => `  ${name!.padEnd(11)}  ${printable(text!)}`).join("\n");
+}
+
+/** The status of a program that did not start, as shells and container tools give it. */
+function statusOf({ code, details }: SyscallError): number {
+  if (code === "denied" || details.refused === true) return STATUS.refused;
+  return code === "not_found" ? STATUS.missing : STATUS.clove;
+}
