@@ -1,5 +1,6 @@
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { lacks } from "../tests/facilities.ts";
 import { type Check, FileError, type Files, HostFiles, type View } from "./files.ts";
 
 const LIMIT = { limit: 1_000 };
@@ -181,7 +182,7 @@ Deno.test("only regular files are read and written, and nothing hangs on a FIFO"
 
 Deno.test({
   name: "aliases of /proc lead nowhere",
-  ignore: Deno.build.os !== "linux",
+  ignore: lacks("linux"),
   async fn() {
     using rig = new Rig();
     using file = Deno.openSync(`${rig.outside}/secret`);
@@ -314,7 +315,7 @@ Deno.test("a write is there as a whole or not at all, keeps the mode, and leaves
 
 Deno.test({
   name: "new files and directories belong to whom they are made for, replaced ones to whom they belonged",
-  ignore: Deno.build.os !== "linux" || Deno.uid() !== 0,
+  ignore: lacks("root"),
   async fn() {
     using rig = new Rig();
     const view: View = { ...rig.view, uid: 12_345, gid: 12_346 };
@@ -420,7 +421,7 @@ Deno.test("a rename weighs both ends and all that moves, and is no way to read w
 
 Deno.test({
   name: "a racing process that swaps a directory for a link gets nothing out and nothing in",
-  ignore: Deno.build.os !== "linux",
+  ignore: lacks("linux"),
   async fn() {
     using rig = new Rig();
     Deno.mkdirSync(`${rig.work}/cur`);
@@ -476,7 +477,7 @@ Deno.test({
 
 Deno.test({
   name: "a full disk is an error, the old file stays, and nothing is left behind",
-  ignore: Deno.build.os !== "linux" || Deno.uid() !== 0 || !canMount(),
+  ignore: lacks("root") || !canMount(),
   async fn() {
     using rig = new Rig();
     ok(mount(rig.data));

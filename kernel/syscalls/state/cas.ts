@@ -14,11 +14,11 @@ export const stateCas = defineSyscall({
   summary: "Stores a value only if the key still is what the caller expects.",
   params: z.strictObject({
     key,
-    value: z.unknown().describe("Any JSON; absent is null."),
+    value: z.unknown().optional().describe("Any JSON; absent is null."),
     expected_version: version.optional().describe(
       "The version it must have; 0 means that it must not exist.",
     ),
-    expected: z.unknown().describe("Instead: the value it must have. For null, give its version."),
+    expected: z.unknown().optional().describe("Instead: the value it must have. For null, give its version."),
     scope: writeScope,
     ttl,
   }),

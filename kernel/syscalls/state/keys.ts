@@ -31,9 +31,17 @@ export const stateKeys = defineSyscall({
     const { state, clock } = ctx.services;
     const page = state.keys(ctx.caller, params);
     const now = clock.now();
-    // A deny for some of them hides those.
-    const keys = page.keys.filter((key) => ctx.caller.authority.weigh(plainNeed("state", key), now).allowed);
+    // A deny for some of them hides those. Looking takes no use of a grant.
+    const keys = page.keys.filter((key) =>
+      ctx.caller.authority.explain(plainNeed("state", key), now).allowed
+    );
     const after = page.truncated ? page.keys.at(-1) : undefined;
-    return { success: true as const, keys, count: keys.length, truncated: page.truncated, after };
+    return {
+      success: true as const,
+      keys,
+      count: keys.length,
+      truncated: page.truncated,
+      ...(after !== undefined && { after }),
+    };
   },
 });

@@ -12,7 +12,7 @@ export const stateStore = defineSyscall({
   summary: "Stores a JSON value under a key, durably.",
   params: z.object({
     key,
-    value: z.unknown().describe("Any JSON; absent is null."),
+    value: z.unknown().optional().describe("Any JSON; absent is null."),
     scope: writeScope,
     ttl,
   }),

@@ -23,7 +23,7 @@ export const stateWatch = defineSyscall({
     ),
     key: z.string().optional().describe("The key that changed."),
     scope: scope.optional(),
-    value: z.unknown().describe("With `store`, what it is now."),
+    value: z.unknown().optional().describe("With `store`, what it is now."),
     version: version.optional(),
     agent_id: z.int().optional().describe("Who changed it; 0 is the kernel."),
     count: z.int().optional().describe("With `lost`, how many changes were dropped."),
@@ -49,7 +49,7 @@ export const stateWatch = defineSyscall({
         for (const change of changes) {
           // What the caller may see can change while it watches.
           const need = plainNeed("state", change.key);
-          if (caller.authority.weigh(need, services.clock.now()).allowed) await stream.write(change);
+          if (caller.authority.explain(need, services.clock.now()).allowed) await stream.write(change);
         }
       }
     } finally {
