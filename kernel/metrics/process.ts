@@ -60,6 +60,7 @@ export class ProcessReader {
   #cpu: Rate | null = null;
   /** Ticks after boot: tells a later process of the same number from this one. */
   #born: string | undefined;
+  #rest: Rest | null = null;
 
   /** @param memoryTotal Bytes of the machine, for the share of it. */
   constructor(pid: number, memoryTotal: number, clock: Clock) {
@@ -68,25 +69,30 @@ export class ProcessReader {
     this.#memoryTotal = memoryTotal;
   }
 
-  /** The metrics now. */
-  read(): ProcessMetrics {
+  /**
+   * The metrics now.
+   *
+   * @param whole False keeps the command line, shared and data memory, I/O and descriptors of the last whole reading:
+   * four of the five files.
+   */
+  read(whole = true): ProcessMetrics {
     const timestamp = Math.floor(this.#clock.now());
-    const dir = `/proc/${this.pid}`;
-    const stat = statFields(readText(`${dir}/stat`));
+    const stat = statFields(readText(`/proc/${this.pid}/stat`));
     this.#born ??= stat?.fields[19];
     if (!stat || stat.fields[19] !== this.#born) return gone(this.pid, timestamp);
     const { name, fields } = stat;
     const user = wholeNumber(fields[11]) * MS_PER_TICK;
     const system = wholeNumber(fields[12]) * MS_PER_TICK;
-    const pages = readText(`${dir}/statm`).split(" ").map((field) => wholeNumber(field) * PAGE_BYTES);
-    const io = keyed(readText(`${dir}/io`));
+    const rss = wholeNumber(fields[21]) * PAGE_BYTES;
+    if (whole || !this.#rest) this.#rest = restOf(`/proc/${this.pid}`);
+    const { cmdline, shared, data, io, fds } = this.#rest;
     return {
       timestamp,
       pid: this.pid,
       ppid: wholeNumber(fields[1]),
       name,
       state: fields[0] ?? "?",
-      cmdline: readText(`${dir}/cmdline`).slice(0, CMDLINE_CHARS).replaceAll("\0", " ").trim(),
+      cmdline,
       cpu: {
         percent: this.#percent(user + system, wholeNumber(fields[19]) * MS_PER_TICK),
         time_user_ms: user,
@@ -95,20 +101,15 @@ export class ProcessReader {
         nice: wholeNumber(fields[16]),
       },
       memory: {
-        vms: pages[0] ?? 0,
-        rss: pages[1] ?? 0,
-        shared: pages[2] ?? 0,
-        data: pages[5] ?? 0,
-        percent: percentOf(pages[1] ?? 0, this.#memoryTotal),
+        rss,
+        vms: wholeNumber(fields[20]),
+        shared,
+        data,
+        percent: percentOf(rss, this.#memoryTotal),
       },
-      io: {
-        read_bytes: io.get("read_bytes") ?? 0,
-        write_bytes: io.get("write_bytes") ?? 0,
-        read_ops: io.get("syscr") ?? 0,
-        write_ops: io.get("syscw") ?? 0,
-      },
+      io,
       threads: wholeNumber(fields[17]),
-      fds: descriptors(`${dir}/fd`),
+      fds,
     };
   }
 
@@ -123,6 +124,32 @@ export class ProcessReader {
     }
     return Math.round(this.#cpu.next(at, cpuMs) * 10_000) / 100;
   }
+}
+
+/** What is not in `/proc/PID/stat`. */
+interface Rest {
+  readonly cmdline: string;
+  readonly shared: number;
+  readonly data: number;
+  readonly io: ProcessMetrics["io"];
+  readonly fds: number;
+}
+
+function restOf(dir: string): Rest {
+  const pages = readText(`${dir}/statm`).split(" ");
+  const io = keyed(readText(`${dir}/io`));
+  return {
+    cmdline: readText(`${dir}/cmdline`).slice(0, CMDLINE_CHARS).replaceAll("\0", " ").trim(),
+    shared: wholeNumber(pages[2]) * PAGE_BYTES,
+    data: wholeNumber(pages[5]) * PAGE_BYTES,
+    io: {
+      read_bytes: io.get("read_bytes") ?? 0,
+      write_bytes: io.get("write_bytes") ?? 0,
+      read_ops: io.get("syscr") ?? 0,
+      write_ops: io.get("syscw") ?? 0,
+    },
+    fds: descriptors(`${dir}/fd`),
+  };
 }
 
 /** Takes a line of `/proc/PID/stat` apart: `fields[0]` is the state, the third of proc(5). Null without a process. */
