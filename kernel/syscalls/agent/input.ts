@@ -27,6 +27,8 @@ export const agentInput = defineSyscall({
   }),
   record: recordTarget,
   tool: false,
+  // It waits for as long as the agent does not read; its end ends the waiting.
+  deadlineMs: 0,
   async handle(ctx, params) {
     const agent = managedAgent(ctx, params, false);
     const bytes = bytesOf(ctx, params);
