@@ -6,6 +6,7 @@
 import { type Clove, connect, ConnectionError } from "@clove/sdk";
 import type { SocketChoice } from "./command.ts";
 import { CliError, STATUS } from "./exit.ts";
+import { makePrivatePlace } from "./private_place.ts";
 
 /** A connection, and whatever has to end with it. */
 export interface Reached extends AsyncDisposable {
@@ -48,28 +49,24 @@ export async function reachOrStart(socket: SocketChoice): Promise<Reached> {
 
 async function startOwn(): Promise<Reached> {
   const { startKernel } = await import("../kernel/main.ts");
-  const directory = await Deno.makeTempDir({ prefix: "clove-cli-" });
+  const place = await makePrivatePlace();
   try {
     const kernel = await startKernel({
-      socket: `${directory}/clove.sock`,
+      socket: place.socket,
       data: null,
-      sandbox: !/^(?!0$)./.test(Deno.env.get("CLOVE_NO_SANDBOX") ?? ""),
+      sandbox: ["", "0"].includes(Deno.env.get("CLOVE_NO_SANDBOX") ?? ""),
       logLevel: "warn",
     });
+    const clove = await connect({ transport: kernel.connect() });
     const end = async (): Promise<void> => {
+      await clove.close();
       await kernel.close();
-      await Deno.remove(directory, { recursive: true });
+      await place.remove();
     };
-    try {
-      const clove = await connect({ transport: kernel.connect() });
-      return { clove, own: true, [Symbol.asyncDispose]: () => clove.close().then(end) };
-    } catch (error) {
-      await kernel.close();
-      throw error;
-    }
-  } catch (error) {
-    await Deno.remove(directory, { recursive: true });
-    throw error;
+    return { clove, own: true, [Symbol.asyncDispose]: end };
+  } catch (cause) {
+    await place.remove();
+    throw new CliError(STATUS.clove, `Cannot start a private kernel: ${(cause as Error).message}`, { cause });
   }
 }
 

@@ -33,12 +33,37 @@ export function openTty(onResize: (size: WindowSize) => Promise<unknown>): Dispo
     // A program that has just ended has no size: its end is told elsewhere.
     if (size) onResize(size).catch(() => {});
   };
-  if (raw) Deno.stdin.setRaw(true);
+  const settings = raw ? stty("-g") : null;
+  if (raw) {
+    Deno.stdin.setRaw(true);
+    // Raw mode concerns input alone. The other terminal has ended its lines already; this one must not do it again.
+    stty("-opost");
+  }
   if (Deno.build.os !== "windows") Deno.addSignalListener("SIGWINCH", resized);
   return {
     [Symbol.dispose](): void {
-      if (raw) Deno.stdin.setRaw(false);
+      if (raw) {
+        Deno.stdin.setRaw(false);
+        if (settings) stty(settings);
+      }
       if (Deno.build.os !== "windows") Deno.removeSignalListener("SIGWINCH", resized);
     },
   };
+}
+
+/** Runs stty(1) on the terminal; null where there is none, which leaves the lines' ends as they are. */
+function stty(setting: string): string | null {
+  if (Deno.build.os === "windows") return null;
+  try {
+    const { success, stdout } = new Deno.Command("stty", {
+      args: [setting],
+      stdin: "inherit",
+      stderr: "null",
+    })
+      .outputSync();
+    return success ? new TextDecoder().decode(stdout).trim() : null;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
 }

@@ -22,6 +22,8 @@ const ALL: Readonly<Record<Wall, true>> = {
   cgroup: true,
 };
 const WALLS = Object.keys(ALL) as readonly Wall[];
+/** How many there are. */
+export const WALL_COUNT: number = WALLS.length;
 const GROUPS: Readonly<Record<string, readonly Wall[]>> = {
   namespaces: ["pid", "mount", "net", "uts", "ipc"],
   all: WALLS,

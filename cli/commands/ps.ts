@@ -5,6 +5,7 @@ import { STATUS } from "../exit.ts";
 import { table } from "../table.ts";
 import { print, printJson } from "../terminal.ts";
 import { showBytes, showSeconds } from "../units.ts";
+import { WALL_COUNT } from "../walls.ts";
 
 type Listed = AgentListResult[number];
 
@@ -21,7 +22,7 @@ Usage: clove ps [-a] [--json]
   --json      print the kernel's list as JSON, on one line
   --help      print this
 
-WALLS tells what stands around an agent: "all", or those that are missing.
+WALLS tells what stands around an agent: "all", "none", or those that are missing.
 `,
   async run(invocation) {
     const { values } = invocation.options(
@@ -55,7 +56,8 @@ function row(agent: Listed): string[] {
 
 function wallsOf({ missing }: Listed): string {
   if (!missing) return "-";
-  return missing.length === 0 ? "all" : `no ${missing.join(",")}`;
+  if (missing.length === 0) return "all";
+  return missing.length === WALL_COUNT ? "none" : `no ${missing.join(",")}`;
 }
 
 function endOf({ exit, state }: Listed): string {
