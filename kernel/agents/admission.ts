@@ -311,6 +311,6 @@ export function privateWanted(
     { outside: places.socket, inside: INSIDE.socket, mode: "rw" },
     ...(deno ? [{ outside: places.denoDir, inside: INSIDE.denoDir, mode: "rw" as const }] : []),
     ...(deno ? [{ outside: sdk, inside: INSIDE.sdk, mode: "ro" as const }] : []),
-    ...(admission.copied ? [{ outside: places.scripts, inside: places.scripts, mode: "ro" as const }] : []),
+    ...(admission.copied ? [{ outside: places.scripts, inside: INSIDE.scripts, mode: "ro" as const }] : []),
   ];
 }

@@ -193,7 +193,7 @@ Deno.test("what a sandboxed agent could exchange after the check is not mounted;
     await Deno.writeTextFile(`${work}/child.ts`, "console.log(1)");
     const child = await bench.spawn({ script: "child.ts" }, parent.principal);
     const copy = `${bench.runDir}/agents/${child.id}/scripts/child.ts`;
-    ok(launcher.last.request.argv.includes(copy));
+    ok(launcher.last.request.argv.includes("/run/clove/scripts/child.ts"));
     await Deno.writeTextFile(`${work}/child.ts`, "changed");
     strictEqual(await Deno.readTextFile(copy), "console.log(1)");
     ok(!launcher.last.request.mounts.some(({ source }) => source.startsWith(work)));

@@ -5,7 +5,7 @@
  */
 import { writeFile } from "node:fs/promises";
 import type { Socket } from "node:net";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { SyscallError } from "@clove/sdk/protocol";
 import { Authority, type Need, plainNeed } from "../../permissions/mod.ts";
 import type { Clock } from "../../worlds/clock.ts";
@@ -40,14 +40,16 @@ import {
   copyScript,
   give,
   INSIDE,
+  makeMountPoints,
   makePlaces,
   mountsOf,
   type PrivatePlaces,
   privatePlaces,
   removePlaces,
   viewOf,
+  type Wanted,
 } from "./places.ts";
-import { findProject, importMapFor } from "./project.ts";
+import { importMapFor } from "./project.ts";
 import SDK_BUNDLE from "./sdk_bundle.js" with { type: "text" };
 import type { View } from "../../worlds/view.ts";
 import { hostView } from "./view.ts";
@@ -300,7 +302,8 @@ export class Agents {
       });
       await give(places.socket, layout);
       const copy = admission.copied && admission.script ? await copyScript(admission.script, places) : null;
-      const { plan, confinement } = await this.#plan(request, admission, principal, places, copy);
+      const { plan, confinement, wanted } = await this.#plan(request, admission, principal, places, copy);
+      await makeMountPoints(places, wanted, layout);
       this.#confined.set(principal, { view: plan.view, request: confinement });
       principal.onGone(() => this.#confined.delete(principal));
       return await this.#start(new Agent(this.#host, { principal, spawner: caller, plan }));
@@ -358,7 +361,11 @@ export class Agents {
     principal: Principal,
     places: PrivatePlaces,
     copy: string | null,
-  ): Promise<{ plan: AgentPlan; confinement: (limits: Limits) => Confinement["request"] }> {
+  ): Promise<{
+    plan: AgentPlan;
+    confinement: (limits: Limits) => Confinement["request"];
+    wanted: readonly Wanted[];
+  }> {
     const { sandboxed, network, choice, project } = admission;
     const layout = await this.#layout(sandboxed);
     const wanted = [...privateWanted(places, admission, await this.#sdkFile()), ...admission.places];
@@ -376,9 +383,9 @@ export class Agents {
       tmp: sandboxed ? seen(INSIDE.tmp) : INSIDE.tmp,
     };
     const env = environmentOf({ ...facts, denoDir: deno ? seen(INSIDE.denoDir) : null }, admission.env);
-    const script = copy ?? admission.script?.outside ?? "";
+    const script = copy ? join(seen(INSIDE.scripts), basename(copy)) : admission.script?.outside ?? "";
     const importMap = deno
-      ? await importMapFor(project ?? await findProject(script, places.scripts), seen(INSIDE.sdk))
+      ? await importMapFor(project ?? { root: dirname(script), config: null }, seen(INSIDE.sdk))
       : null;
     const trees = view.mounts!.filter(({ inside }) => !HIDDEN.has(inside));
     const renamed = new Map(
@@ -431,7 +438,7 @@ export class Agents {
         tty: request.tty ?? null,
       }),
     };
-    return { plan, confinement: common };
+    return { plan, confinement: common, wanted };
   }
 
   async #layout(sandboxed: boolean): Promise<Layout> {

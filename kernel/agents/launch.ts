@@ -7,7 +7,7 @@
  *
  * @module
  */
-import type { Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 
 /** The walls an operating system can put around an agent, by the names of `require` and `isolation`. */
 export const WALLS = [
@@ -71,6 +71,8 @@ export interface LaunchRequest {
   readonly stdin: "null" | "pipe";
   /** A pseudo-terminal of this size instead of three pipes. */
   readonly tty: { readonly rows: number; readonly columns: number } | null;
+  /** With a network namespace: the kernel listens on this port of its 127.0.0.1 before the program runs. */
+  readonly listen?: number;
 }
 
 /** What really stands around a process, with the fields the original's clients read. */
@@ -147,8 +149,10 @@ export interface Process {
   onPressure(listener: (warning: Pressure) => void): () => void;
   /** Host directory of the agent's cgroup, or null. */
   readonly cgroup: string | null;
-  /** File descriptor of the agent's network namespace for {@link Launcher.listenInside}, or null. */
+  /** File descriptor of the agent's network namespace, or null. */
   readonly netns: number | null;
+  /** What listens on {@link LaunchRequest.listen}, for the caller to close; absent where nothing does. */
+  readonly listener?: Server;
 }
 
 /** A limit that is near or was hit, for RESOURCE_WARNING. */
@@ -169,6 +173,11 @@ export interface Layout {
   /** The user and group on the host that the process will be; null is the kernel's own. */
   readonly uid: number | null;
   readonly gid: number | null;
+  /**
+   * What `network: "none"` will be: `listening` is a namespace in which {@link LaunchRequest.listen} works, `sealed` one
+   * in which it does not, `shared` is the machine's own network.
+   */
+  readonly network: "listening" | "sealed" | "shared";
 }
 
 /** Starts processes. */

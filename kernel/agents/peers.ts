@@ -5,7 +5,7 @@
  */
 import { readFileSync, readlinkSync } from "node:fs";
 import type { Agent } from "./agent.ts";
-import { parseStat, type ProcessStat } from "./processes.ts";
+import { type ProcessStat, processStatNow } from "./processes.ts";
 
 /** What is known about a process. */
 export type Standing =
@@ -26,12 +26,12 @@ const LONGEST_CHAIN = 256;
 export function whoIs(pid: number, agents: ReadonlyMap<number, Agent>, runDir: string): Standing {
   const running = new Map<number, Agent>();
   for (const agent of agents.values()) if (agent.process) running.set(agent.process.pid, agent);
-  const first = statOf(pid);
+  const first = processStatNow(pid);
   if (!first) return Deno.build.os === "linux" ? { kind: "gone" } : { kind: "stranger" };
   for (let at: ProcessStat | null = first, i = 0; at && i < LONGEST_CHAIN; i++) {
     const agent = running.get(at.pid) ?? running.get(at.session);
     if (agent) return { kind: "agent", agent };
-    at = at.parent > 1 ? statOf(at.parent) : null;
+    at = at.parent > 1 ? processStatNow(at.parent) : null;
   }
   const agent = bySurroundings(pid, running);
   return agent ? { kind: "agent", agent } : byVariables(pid, agents, runDir);
@@ -70,11 +70,6 @@ function bySurroundings(pid: number, running: ReadonlyMap<number, Agent>): Agent
 
 function namespaceOf(pid: number | "self"): string | null {
   return readOrNull(() => readlinkSync(`/proc/${pid}/ns/pid`));
-}
-
-function statOf(pid: number): ProcessStat | null {
-  const line = readOrNull(() => readFileSync(`/proc/${pid}/stat`, "utf8"));
-  return line === null ? null : parseStat(line);
 }
 
 /** Null when the process is gone, or hidden from this user. */

@@ -4,12 +4,12 @@
  * @module
  */
 import { constants } from "node:fs";
-import { chmod, chown, mkdir, open, readlink, rm, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { chmod, chown, mkdir, open, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { SyscallError } from "@clove/sdk/protocol";
 import { LIMITS } from "../limits.ts";
 import type { Layout, Mount } from "./launch.ts";
-import type { View, ViewMount } from "../../worlds/view.ts";
+import { isWithin, type View, type ViewMount } from "../../worlds/view.ts";
 import type { Place } from "./view.ts";
 
 /** The names of an agent's things inside a sandbox. */
@@ -19,6 +19,7 @@ export const INSIDE = {
   socket: "/run/clove/clove.sock",
   denoDir: "/run/clove/deno",
   sdk: "/run/clove/sdk.js",
+  scripts: "/run/clove/scripts",
 } as const;
 
 /** The private directory of one agent, on the host. */
@@ -53,6 +54,30 @@ export async function makePlaces(places: PrivatePlaces, layout: Layout): Promise
     if (path !== places.scripts) await give(path, layout);
   }
   await chmod(places.scripts, 0o755);
+}
+
+/**
+ * Makes the mount points that lie within the agent's private directories, such as that of a project below `/tmp`.
+ *
+ * @param wanted All places, with the names they want inside.
+ */
+export async function makeMountPoints(
+  places: PrivatePlaces,
+  wanted: readonly Wanted[],
+  layout: Layout,
+): Promise<void> {
+  if (!layout.mounts) return;
+  for (const { inside, outside } of wanted) {
+    for (const [name, directory] of [[INSIDE.work, places.work], [INSIDE.tmp, places.tmp]] as const) {
+      if (inside === name || !isWithin(inside, name)) continue;
+      const point = join(directory, inside.slice(name.length));
+      if ((await stat(outside)).isDirectory()) await mkdir(point, { recursive: true });
+      else {
+        await mkdir(dirname(point), { recursive: true });
+        await writeFile(point, "");
+      }
+    }
+  }
 }
 
 /** Makes a file or directory the agent's own, where it will be another user. */

@@ -12,7 +12,7 @@ import type { Socket } from "node:net";
 import { constants } from "node:os";
 import process from "node:process";
 import { markCloseOnExec } from "../../ffi/close_on_exec.ts";
-import { processStat, sessionMembers } from "./processes.ts";
+import { processStatNow, sessionMembers } from "./processes.ts";
 import {
   type Exit,
   type Isolation,
@@ -95,14 +95,23 @@ function refuseWhatIsMissing(request: LaunchRequest): void {
   }
 }
 
+/** Makes the variable that marks the processes of one run. */
+let runs = 0;
+
 async function start(request: LaunchRequest, reason: string): Promise<Process> {
   const [program, ...args] = request.argv;
   if (program === undefined) throw new LaunchError("Cannot start a program: argv is empty", { step: "exec" });
   const stdio: StdioOptions = [request.stdin === "pipe" ? "pipe" : "ignore", "pipe", "pipe", "pipe"];
   const startedAt = performance.now();
+  const mark = `${Deno.pid}-${++runs}`;
   let child: ChildProcess;
   try {
-    child = spawn(program, args, { cwd: request.cwd, env: { ...request.env }, stdio, detached: true });
+    child = spawn(program, args, {
+      cwd: request.cwd,
+      env: { ...request.env, CLOVE_RUN: mark },
+      stdio,
+      detached: true,
+    });
   } catch (cause) {
     throw notStarted(request, cause);
   }
@@ -111,9 +120,7 @@ async function start(request: LaunchRequest, reason: string): Promise<Process> {
     for (const stream of child.stdio) stream?.destroy();
     throw notStarted(request, cause);
   }
-  const socket = request.env.CLOVE_SOCKET;
-  const variable = socket === undefined ? null : `CLOVE_SOCKET=${socket}`;
-  return new PlainProcess(child, child.pid, startedAt, isolationOf(reason), variable);
+  return new PlainProcess(child, child.pid, startedAt, isolationOf(reason), mark);
 }
 
 function notStarted(request: LaunchRequest, cause: unknown): LaunchError {
@@ -156,20 +163,20 @@ class PlainProcess implements Process {
   /** True from the moment the agent itself ended: its number may belong to somebody else from then on. */
   #ended = false;
   readonly #gone: Promise<void>;
-  /** A variable that only this agent's processes carry. */
-  readonly #variable: string | null;
-  readonly #startTicks: Promise<number>;
+  /** A variable that only the processes of this run carry. */
+  readonly #variable: string;
+  readonly #startTicks: number;
 
   constructor(
     child: ChildProcess,
     pid: number,
     startedAt: number,
     isolation: Isolation,
-    variable: string | null,
+    mark: string,
   ) {
-    this.#variable = variable;
-    // Read while the process is there for certain: it is a zombie at worst until its exit was seen.
-    this.#startTicks = processStat(pid).then((stat) => stat?.startTicks ?? Infinity);
+    this.#variable = `CLOVE_RUN=${mark}`;
+    // At once: a moment later a short program may be gone, and what it left behind could not be told from others.
+    this.#startTicks = processStatNow(pid)?.startTicks ?? Infinity;
     this.pid = pid;
     this.isolation = isolation;
     this.stdin = child.stdin as Socket | null;
@@ -239,13 +246,12 @@ class PlainProcess implements Process {
   }
 
   /**
-   * Kills whoever is left of the session, and whoever left it but still carries the agent's variable. A session's number stays taken while one member lives, so the walk cannot
+   * Kills whoever is left of the session, and whoever left it but still carries the run's variable. A session's number stays taken while one member lives, so the walk cannot
    * meet strangers; where there is no `/proc` to walk, the process group is ended instead.
    */
   async #killSession(): Promise<void> {
     if (Deno.build.os !== "linux") return void send(-this.pid, "SIGKILL");
-    const variable = this.#variable;
-    const escaped = variable === null ? undefined : { variable, since: await this.#startTicks };
+    const escaped = { variable: this.#variable, since: this.#startTicks };
     for (let round = 0; round < KILL_ROUNDS; round++) {
       const members = await sessionMembers(this.pid, escaped);
       if (members.length === 0) return;

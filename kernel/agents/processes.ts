@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
 
 /** Bytes of a page on the machines Clove runs on; `/proc/PID/statm` counts pages. */
@@ -29,6 +30,16 @@ export interface ProcessStat {
 export async function processStat(pid: number): Promise<ProcessStat | null> {
   const text = await readText(`/proc/${pid}/stat`);
   return text === null ? null : parseStat(text);
+}
+
+/** {@link processStat} without giving the event loop a turn; about 20 us. */
+export function processStatNow(pid: number): ProcessStat | null {
+  try {
+    return parseStat(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch (error) {
+    if (isGone(error)) return null;
+    throw error;
+  }
 }
 
 /** Takes a line of `/proc/PID/stat` apart. The name stands in parentheses and may itself hold any character. */
@@ -67,10 +78,13 @@ export async function sessionMembers(
     throw error;
   }
   const members: number[] = [];
+  // Whatever the leader started came after it: unless the numbers began anew meanwhile, smaller ones are others'.
+  const last = await lastPid();
+  const least = last !== null && last >= session ? session : 0;
   // One at a time: the walk is rare, and a burst of reads would take the threads that file syscalls need.
   for (const name of names) {
     const pid = Number(name);
-    if (!Number.isInteger(pid)) continue;
+    if (!Number.isInteger(pid) || pid < least) continue;
     const stat = await processStat(pid);
     if (!stat || stat.state === "Z" || stat.state === "X") continue;
     if (stat.session === session) members.push(pid);
@@ -79,6 +93,12 @@ export async function sessionMembers(
     }
   }
   return members;
+}
+
+/** The number given last: the fifth field of `/proc/loadavg`. See proc(5). */
+async function lastPid(): Promise<number | null> {
+  const last = Number((await readText("/proc/loadavg"))?.trim().split(" ")[4]);
+  return Number.isInteger(last) && last > 0 ? last : null;
 }
 
 async function carries(pid: number, variable: string): Promise<boolean> {

@@ -152,3 +152,12 @@ Deno.test("an agent's command runs in what the agent runs in", () =>
     await rejects(run({ argv: ["pwd"] }, remote), fails("unavailable", /no place on this machine/));
     await agent.stop({ by: 1, graceMs: 0 });
   }));
+
+Deno.test("the end of one command does not end another, nor the agent that ran it", () =>
+  runner(async (run, bench) => {
+    const agent = await bench.spawn({ command: ["sleep", "60"], policy: ["level:sandboxed", "exec:*"] });
+    const first = run({ argv: ["sleep", "0.1"] }, agent.principal);
+    const second = run({ argv: ["sleep", "0.5"] }, agent.principal);
+    deepStrictEqual([(await first).exitCode, (await second).exitCode, agent.state], [0, 0, "running"]);
+    await agent.stop({ by: 1, graceMs: 0 });
+  }));
