@@ -29,6 +29,7 @@ export class OutBuffer {
   /** Pieces of slabs that are full. */
   #full: Uint8Array[] = [];
   #fullBytes = 0;
+  #draining = false;
 
   /** Bytes waiting. */
   get length(): number {
@@ -62,16 +63,23 @@ export class OutBuffer {
     this.#commit(2, at, head, length);
   }
 
-  /** Hands everything over, piece by piece; the taker owns the bytes. */
+  /** Hands everything over, piece by piece and in order; the taker owns the bytes. */
   drain(take: (bytes: Uint8Array) => void): void {
-    for (const piece of this.#full) take(piece);
-    if (this.#fullBytes > 0) {
-      this.#full = [];
-      this.#fullBytes = 0;
+    // A taker that makes room for more comes back here at once: what it adds goes out below, after the rest.
+    if (this.#draining) return;
+    this.#draining = true;
+    try {
+      while (this.length > 0) {
+        const pieces = this.#full;
+        if (this.#end > this.#start) pieces.push(this.#slab.subarray(this.#start, this.#end));
+        this.#full = [];
+        this.#fullBytes = 0;
+        this.#start = this.#end;
+        for (const piece of pieces) take(piece);
+      }
+    } finally {
+      this.#draining = false;
     }
-    if (this.#end === this.#start) return;
-    take(this.#slab.subarray(this.#start, this.#end));
-    this.#start = this.#end;
   }
 
   /** Forgets everything. */
