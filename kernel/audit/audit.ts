@@ -63,6 +63,8 @@ export class Audit {
   /** False in memory: there is nothing to wait for, and nobody to sign for. */
   readonly #durable: boolean;
   #config: AuditConfig;
+  /** The last line of earlier kernels: agents had their numbers from other counters then. */
+  readonly before: number;
   #batch: Batch = { lines: [], queued: false };
   #storedAt = -Infinity;
   #cancelStore: (() => void) | null = null;
@@ -87,6 +89,7 @@ export class Audit {
     this.#durable = this.#storage.path !== null;
     const open = this.#open = openLog({ clock, random, storage: this.#storage });
     this.#config = { ...DEFAULT_AUDIT_CONFIG, ...open.config };
+    this.before = open.writer.tip.id;
     for (const entry of open.entries) this.write(entry);
     if (open.trouble) log.error("the audit log is not as it was left", { problem: open.trouble });
     open.ready.catch((cause) => log.error("the audit log was not signed at its start", { cause }));

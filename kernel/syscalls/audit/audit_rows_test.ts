@@ -5,6 +5,7 @@ import { Authority, formatNeed, Policy } from "../../../permissions/mod.ts";
 import { VirtualClock } from "../../../worlds/clock.ts";
 import { Audit } from "../../audit/audit.ts";
 import { Log } from "../../log.ts";
+import { openStorage } from "../../storage/storage.ts";
 import { Principal } from "../../principals.ts";
 import type { Services } from "../../services.ts";
 import type { Context, Syscall } from "../../syscall.ts";
@@ -74,6 +75,29 @@ Deno.test("an agent reads its own lines and no others', an operator reads all", 
     success: true,
     details: { n: 2, syscall: "fs.read", pid: 4_002 },
   });
+});
+
+Deno.test("an agent does not see what its number did under an earlier kernel", async () => {
+  const clock = new VirtualClock();
+  const log = new Log({ level: "error", format: "text" });
+  const storage = openStorage({ dir: null, clock, log });
+  const write = (audit: Audit, n: number) =>
+    audit.write({
+      category: "SECURITY",
+      event_type: "SYSCALL_BLOCKED",
+      agent_id: 7,
+      success: false,
+      details: { n },
+    });
+  const earlier = new Audit({ clock, log, storage });
+  write(earlier, 1);
+  await earlier.close();
+  const audit = new Audit({ clock, log, storage });
+  write(audit, 2);
+  const services = { clock, audit, info: { version: "9.9.9" } } as unknown as Services;
+  const ids = async (caller: Principal) =>
+    (await call(auditLog, caller, services, {})).entries.map(({ id }) => id);
+  deepStrictEqual([await ids(agent), await ids(operator)], [[2], [1, 2]]);
 });
 
 Deno.test("an unknown category counts as SYSCALL, times are read in both forms, nonsense is refused", async () => {
