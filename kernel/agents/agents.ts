@@ -72,6 +72,15 @@ export interface AgentsOptions {
   readonly sdkBundle?: string;
   /** Serves descriptor 3 of an agent as a connection of its principal. */
   readonly onChannel: (socket: Socket, principal: Principal) => void;
+  /**
+   * Further variables of an agent: the way to its proxy, placeholders of secrets. Those of the request win.
+   *
+   * @param network What its network will be; `host` is the machine's own by wish.
+   */
+  readonly variables?: (
+    principal: Principal,
+    network: Layout["network"] | "host",
+  ) => Promise<Readonly<Record<string, string>>>;
   /** Serves a private Unix socket, mode 0600. Resolves with its end. */
   readonly listenPrivate: (path: string, principal: Principal) => Promise<() => Promise<void>>;
 }
@@ -85,7 +94,7 @@ export interface Confinement {
   >;
 }
 
-const PLAIN: Layout = { mounts: false, uid: null, gid: null };
+const PLAIN: Layout = { mounts: false, uid: null, gid: null, network: "shared" };
 
 /** Keeps the agents. */
 export class Agents {
@@ -382,7 +391,10 @@ export class Agents {
       socket: seen(INSIDE.socket),
       tmp: sandboxed ? seen(INSIDE.tmp) : INSIDE.tmp,
     };
-    const env = environmentOf({ ...facts, denoDir: deno ? seen(INSIDE.denoDir) : null }, admission.env);
+    const env = environmentOf({ ...facts, denoDir: deno ? seen(INSIDE.denoDir) : null }, {
+      ...await this.#options.variables?.(principal, network === "host" ? "host" : layout.network),
+      ...admission.env,
+    });
     const script = copy ? join(seen(INSIDE.scripts), basename(copy)) : admission.script?.outside ?? "";
     const importMap = deno
       ? await importMapFor(project ?? { root: dirname(script), config: null }, seen(INSIDE.sdk))

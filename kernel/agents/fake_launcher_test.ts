@@ -136,7 +136,8 @@ export class FakeLauncher implements Launcher {
     return Promise.resolve(process);
   }
   layout(sandboxed: boolean) {
-    return Promise.resolve({ mounts: this.#walls && sandboxed, uid: null, gid: null });
+    const mounts = this.#walls && sandboxed;
+    return Promise.resolve({ mounts, uid: null, gid: null, network: "shared" as const });
   }
   explain(request: LaunchRequest): string[] {
     return [`start ${request.argv.join(" ")}`];
