@@ -32,8 +32,9 @@ Usage: clove events [-n COUNT] [--json] [TYPE]...
   --json              one event a line, as JSON
   --help              print this
 
-Without TYPE all of them: ${ALL.slice(0, 5).join(" ")}
-${ALL.slice(5).join(" ")} (those that agents emit).
+Without TYPE all of them: ${ALL.slice(0, 3).join(" ")}
+${ALL.slice(3, 7).join(" ")}
+${ALL.slice(7).join(" ")} (what agents emit).
 A line is: time, type, who caused it (0 is the kernel), data.
 `,
   async run(invocation) {

@@ -49,7 +49,7 @@ Usage: clove state get KEY
     const [verb = "", ...args] = invocation.args;
     const action = Object.hasOwn(ACTIONS, verb) ? ACTIONS[verb]! : null;
     // "clove state --help" has no verb; what has neither gets to know the verbs.
-    const plain = action?.plain ?? { min: 0, max: 1, words: "get, set, delete, keys or watch" };
+    const plain = action?.plain ?? { min: 0, max: Infinity, words: "get, set, delete, keys or watch" };
     const { values, plain: given } = invocation.options(OPTIONS, plain, action ? args : invocation.args);
     if (!action) {
       throw new UsageError(
