@@ -81,6 +81,8 @@ export interface Syscall<P extends z.ZodType = z.ZodType, R extends z.ZodType = 
   readonly streams?: boolean;
   /** The shape of a streamed part or pushed frame, for documentation and types. */
   readonly part?: z.ZodType;
+  /** What the raw bytes beside arguments, answer or parts are (protocol 2), for documentation and types. */
+  readonly tail?: { readonly params?: string; readonly result?: string; readonly part?: string };
   /** True when the answer is sent as it is, without `success: true`. */
   readonly bare?: boolean;
   /** Keys that failures carry too, because the original's clients read them. */

@@ -44,13 +44,20 @@ function section({ row, kind, params, result, part }: Row): string {
     `${row.summary}\n`,
     `${facts.join(" · ")}\n`,
     table("Arguments", params, "Takes no arguments."),
+    rawBytes("with the arguments", row.tail?.params),
     table("Answer", result, "Answers nothing but success."),
+    rawBytes("with the answer", row.tail?.result),
   ];
   if (part) {
     blocks.push(table(kind === "stream" ? "Each part (protocol 2)" : "Each push (protocol 2)", part, ""));
+    blocks.push(rawBytes("with a part", row.tail?.part));
   }
   if (row.failure) blocks.push(`Failures carry too: \`${JSON.stringify(row.failure)}\`\n`);
   return blocks.filter(Boolean).join("\n");
+}
+
+function rawBytes(where: string, what: string | undefined): string {
+  return what ? `Raw bytes ${where} (protocol 2): ${what.charAt(0).toLowerCase()}${what.slice(1)}\n` : "";
 }
 
 function table(title: string, schema: Schema, none: string): string {

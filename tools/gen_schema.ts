@@ -68,7 +68,8 @@ export function isAnything(schema: Schema): boolean {
   return Object.keys(rest).length === 0;
 }
 
-function schemaOf(schema: z.ZodType, io: "input" | "output"): Schema {
+/** A zod schema as JSON Schema: of what may be given (`input`), or of what comes out. */
+export function schemaOf(schema: z.ZodType, io: "input" | "output"): Schema {
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io, unrepresentable: "any" });
   const read = rest as Schema;
   if (io === "output" || !read.required) return read;

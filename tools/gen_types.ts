@@ -45,9 +45,10 @@ export function generateSyscalls(rows: readonly Row[]): string {
   const families = new Map<string, string[]>();
   for (const row of rows) {
     const base = pascal(row.family) + pascal(row.verb);
+    const { tail } = row.row;
     types.push(named(`${base}Params`, row.params, `Arguments of \`${row.row.name}\`.`));
-    types.push(named(`${base}Result`, row.result, `What \`${row.row.name}\` answers.`));
-    if (row.part) types.push(named(`${base}Part`, row.part, partDoc(row)));
+    types.push(named(`${base}Result`, row.result, `What \`${row.row.name}\` answers.`, tail?.result));
+    if (row.part) types.push(named(`${base}Part`, row.part, partDoc(row), tail?.part));
     const methods = families.get(row.family) ?? [];
     families.set(row.family, methods);
     methods.push(methodOf(row, base));
@@ -107,6 +108,9 @@ function methodOf({ row, verb, kind, params }: Row, base: string): string {
     "",
     `\`${row.name}\`, opcode ${hex(row.opcode)}, since ${row.since}.`,
     "",
+    ...(row.tail?.params
+      ? [`Takes raw bytes in \`options.tail\` (protocol 2): ${lower(row.tail.params)}`, ""]
+      : []),
     "@throws {SyscallError} When the kernel refuses, or it fails.",
   ];
   return `${comment(lines, "  ")}  ${verb}(params${
@@ -120,9 +124,15 @@ function partDoc(row: Row): string {
     : `What the kernel sends after \`${row.row.name}\`.`;
 }
 
-function named(name: string, schema: Schema, doc: string): string {
+function named(name: string, schema: Schema, doc: string, tail?: string): string {
   const lines = schema.description ? [doc, "", schema.description] : [doc];
-  const type = typeOf(schema);
+  let type = typeOf(schema);
+  if (tail) {
+    if (!type.endsWith("\n}")) {
+      throw new Error(`Cannot add raw bytes to ${name}: it is no object with fields`);
+    }
+    type = `${type.slice(0, -1)}  /** Raw bytes (protocol 2). ${tail} */\n  readonly tail?: Uint8Array;\n}`;
+  }
   const declaration = type.startsWith("{") && type.endsWith("}") && schema.properties
     ? `export interface ${name} ${type}`
     : `export type ${name} = ${type};`;
@@ -162,6 +172,10 @@ function comment(lines: readonly string[], indent: string): string {
   const safe = lines.map((line) => line.replaceAll("*/", "*\\/").replaceAll(/\s*\n\s*/g, " "));
   if (safe.length === 1) return `${indent}/** ${safe[0]} */\n`;
   return `${indent}/**\n${safe.map((line) => `${indent} *${line && " " + line}\n`).join("")}${indent} */\n`;
+}
+
+function lower(sentence: string): string {
+  return sentence.charAt(0).toLowerCase() + sentence.slice(1);
 }
 
 function unionOf(types: readonly string[]): string {

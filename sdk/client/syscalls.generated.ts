@@ -87,6 +87,191 @@ export interface ExecRunResult {
   readonly status?: "accepted";
 }
 
+/** Arguments of `fs.read`. */
+export interface FsReadParams {
+  /** As the caller sees it; a relative one begins at its working directory. */
+  readonly path: string;
+  /**
+   * `utf8` is text; `base64` is any bytes; `binary` is any bytes beside the answer, in protocol 2.
+   * @default "utf8"
+   */
+  readonly encoding?: "utf8" | "base64" | "binary";
+  /**
+   * Refuse anything longer.
+   * @default 8388608
+   */
+  readonly max_bytes?: number;
+}
+
+/** What `fs.read` answers. */
+export interface FsReadResult {
+  /** Always true. */
+  readonly success: true;
+  /** The contents in the encoding that was asked for; empty for `binary`. */
+  readonly content: string;
+  /** Length of the file in bytes. */
+  readonly size: number;
+  /** As the caller sees it, every link resolved. */
+  readonly path: string;
+  /** That of the contents. */
+  readonly encoding: "utf8" | "base64" | "binary";
+  /** Raw bytes (protocol 2). With the encoding `binary`, the contents. */
+  readonly tail?: Uint8Array;
+}
+
+/** Arguments of `fs.write`. */
+export interface FsWriteParams {
+  /** As the caller sees it; a relative one begins at its working directory. */
+  readonly path: string;
+  /** Text. */
+  readonly content?: string;
+  /** Instead: any bytes. In protocol 2 they may also come as they are. */
+  readonly content_base64?: string;
+  /**
+   * `write` replaces what is there; `append` adds to it.
+   * @default "write"
+   */
+  readonly mode?: "write" | "append";
+}
+
+/** What `fs.write` answers. */
+export interface FsWriteResult {
+  /** Always true. */
+  readonly success: true;
+  /** Length of what was written, in bytes. */
+  readonly bytes_written: number;
+  /** As the caller sees it, every link resolved. */
+  readonly path: string;
+  /** Whether there was no such file before. */
+  readonly created: boolean;
+}
+
+/** Arguments of `fs.stat`. */
+export interface FsStatParams {
+  /** As the caller sees it; a relative one begins at its working directory. */
+  readonly path: string;
+  /**
+   * False looks at a symbolic link itself.
+   * @default true
+   */
+  readonly follow?: boolean;
+}
+
+/** What `fs.stat` answers. */
+export interface FsStatResult {
+  /** Always true; what does not exist is an error of code `not_found`. */
+  readonly success: true;
+  /** As the caller sees it, every link resolved. */
+  readonly path: string;
+  /** `other` is a socket, FIFO or device. */
+  readonly type: "file" | "directory" | "symlink" | "other";
+  /** Bytes. */
+  readonly size: number;
+  /** Permission bits. */
+  readonly mode: number;
+  /** The owner's number. */
+  readonly uid: number;
+  /** The group's number. */
+  readonly gid: number;
+  /** How many names lead to it. */
+  readonly links: number;
+  /** Epoch seconds of the last change of its contents. */
+  readonly modified: number;
+}
+
+/** Arguments of `fs.list`. */
+export interface FsListParams {
+  /**
+   * The directory; absent is the working directory.
+   * @default "."
+   */
+  readonly path?: string;
+  /**
+   * How many at most.
+   * @default 10000
+   */
+  readonly limit?: number;
+}
+
+/** What `fs.list` answers. */
+export interface FsListResult {
+  /** Always true. */
+  readonly success: true;
+  /** As the caller sees it, every link resolved. */
+  readonly path: string;
+  /** What is in it. */
+  readonly entries: readonly {
+    /** Its name. */
+    readonly name: string;
+    /** `other` is a socket, FIFO or device. */
+    readonly type: "file" | "directory" | "symlink" | "other";
+  }[];
+  /** How many these are. */
+  readonly count: number;
+  /** True when some were left out. */
+  readonly truncated: boolean;
+}
+
+/** Arguments of `fs.mkdir`. */
+export interface FsMkdirParams {
+  /** As the caller sees it; a relative one begins at its working directory. */
+  readonly path: string;
+  /**
+   * Also those above it; then it may exist already.
+   * @default false
+   */
+  readonly recursive?: boolean;
+}
+
+/** What `fs.mkdir` answers. */
+export interface FsMkdirResult {
+  /** Always true. */
+  readonly success: true;
+  /** As the caller sees it, every link resolved. */
+  readonly path: string;
+  /** False when it was there. */
+  readonly created: boolean;
+}
+
+/** Arguments of `fs.remove`. */
+export interface FsRemoveParams {
+  /** As the caller sees it; a relative one begins at its working directory. */
+  readonly path: string;
+  /**
+   * Also what is in the directory, up to 10000 things; all of it must be allowed.
+   * @default false
+   */
+  readonly recursive?: boolean;
+}
+
+/** What `fs.remove` answers. */
+export interface FsRemoveResult {
+  /** Always true. */
+  readonly success: true;
+  /** As the caller sees it, every link resolved. */
+  readonly path: string;
+  /** How many things are gone. */
+  readonly removed: number;
+}
+
+/** Arguments of `fs.rename`. */
+export interface FsRenameParams {
+  /** Its name now. Must be readable and writable. */
+  readonly from: string;
+  /** Its new name, on the same file system. */
+  readonly to: string;
+}
+
+/** What `fs.rename` answers. */
+export interface FsRenameResult {
+  /** Always true. */
+  readonly success: true;
+  /** The old name, as the caller sees it, links before it resolved. */
+  readonly from: string;
+  /** The new name, likewise. */
+  readonly to: string;
+}
+
 /** Arguments of `agent.spawn`. */
 export interface AgentSpawnParams {
   /** Its name, unique among agents and registered names. Default agent_NUMBER. */
@@ -476,6 +661,8 @@ export interface AgentOutputPart {
   readonly text?: string;
   /** Chunks dropped before this one; absent when none. */
   readonly lost?: number;
+  /** Raw bytes (protocol 2). With `raw`, what was written. */
+  readonly tail?: Uint8Array;
 }
 
 /** Arguments of `agent.limits`. */
@@ -939,7 +1126,7 @@ export interface StateWatchPart {
   /** Where it is. */
   readonly scope?: "global" | "agent" | "session";
   /** With `store`, what it is now. */
-  readonly value: unknown;
+  readonly value?: unknown;
   /** Rises with every change of the store and never comes back; 0 is a key that does not exist. */
   readonly version?: number;
   /** Who changed it; 0 is the kernel. */
@@ -2032,6 +2219,68 @@ export interface ExecCalls {
   run(params?: ExecRunParams, options?: CallOptions): Promise<ExecRunResult>;
 }
 
+/** The methods of `clove.fs`. */
+export interface FsCalls {
+  /**
+   * Reads a whole regular file.
+   *
+   * `fs.read`, opcode 0x03, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  read(params: FsReadParams, options?: CallOptions): Promise<FsReadResult>;
+  /**
+   * Writes a whole file, from one instant to the next, or appends to one.
+   *
+   * `fs.write`, opcode 0x04, since 0.1.0.
+   *
+   * Takes raw bytes in `options.tail` (protocol 2): instead of `content`, the contents.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  write(params: FsWriteParams, options?: CallOptions): Promise<FsWriteResult>;
+  /**
+   * Tells what kind of thing a path leads to, its size and its times.
+   *
+   * `fs.stat`, opcode 0x05, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  stat(params: FsStatParams, options?: CallOptions): Promise<FsStatResult>;
+  /**
+   * Lists the names in a directory, sorted.
+   *
+   * `fs.list`, opcode 0x06, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  list(params?: FsListParams, options?: CallOptions): Promise<FsListResult>;
+  /**
+   * Makes a directory.
+   *
+   * `fs.mkdir`, opcode 0x07, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  mkdir(params: FsMkdirParams, options?: CallOptions): Promise<FsMkdirResult>;
+  /**
+   * Removes a file, a symbolic link, or a directory.
+   *
+   * `fs.remove`, opcode 0x08, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  remove(params: FsRemoveParams, options?: CallOptions): Promise<FsRemoveResult>;
+  /**
+   * Gives a file or directory another name, in the place of what had that name.
+   *
+   * `fs.rename`, opcode 0x09, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  rename(params: FsRenameParams, options?: CallOptions): Promise<FsRenameResult>;
+}
+
 /** The methods of `clove.agent`. */
 export interface AgentCalls {
   /**
@@ -2102,6 +2351,8 @@ export interface AgentCalls {
    * Writes to the standard input, or the terminal, of an agent that was spawned with one.
    *
    * `agent.input`, opcode 0x19, since 0.1.0.
+   *
+   * Takes raw bytes in `options.tail` (protocol 2): what to write, as it is.
    *
    * @throws {SyscallError} When the kernel refuses, or it fails.
    */
@@ -2350,6 +2601,8 @@ export interface Syscalls {
   readonly sys: SysCalls;
   /** `exec.*`. */
   readonly exec: ExecCalls;
+  /** `fs.*`. */
+  readonly fs: FsCalls;
   /** `agent.*`. */
   readonly agent: AgentCalls;
   /** `ipc.*`. */
@@ -2375,6 +2628,13 @@ export type Row = readonly [string, string, number, "call" | "stream" | "subscri
 export const ROWS: readonly Row[] = [
   ["sys", "noop", 0x00, "call"],
   ["exec", "run", 0x02, "call"],
+  ["fs", "read", 0x03, "call"],
+  ["fs", "write", 0x04, "call"],
+  ["fs", "stat", 0x05, "call"],
+  ["fs", "list", 0x06, "call"],
+  ["fs", "mkdir", 0x07, "call"],
+  ["fs", "remove", 0x08, "call"],
+  ["fs", "rename", 0x09, "call"],
   ["agent", "spawn", 0x10, "call"],
   ["agent", "kill", 0x11, "call"],
   ["agent", "list", 0x12, "call"],

@@ -39,10 +39,12 @@ function conforms(name: string, protocols: readonly (1 | 2)[], run: (stage: Stag
 
 const both = [1, 2] as const;
 
-conforms("hello, and who the caller is", both, async ({ clove }) => {
+conforms("hello tells who the caller is, and leaves the protocol as it is", both, async ({ clove }) => {
   const hello = await clove.sys.hello();
   strictEqual(hello.agent_id, clove.agentId);
   strictEqual(hello.version, clove.version);
+  strictEqual(hello.protocol_version, clove.protocol);
+  deepStrictEqual(await Promise.all([clove.sys.noop(1), clove.sys.noop(2)]), [1, 2]);
 });
 
 conforms("noop echoes any JSON, exit says goodbye", both, async ({ clove }) => {

@@ -25,6 +25,7 @@ export const agentInput = defineSyscall({
     ...identityFields,
     bytes_written: z.int().describe("How much it was."),
   }),
+  tail: { params: "What to write, as it is." },
   record: recordTarget,
   tool: false,
   // It waits for as long as the agent does not read; its end ends the waiting.

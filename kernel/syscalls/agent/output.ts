@@ -46,6 +46,7 @@ export const agentOutput = defineSyscall({
   part: chunk.extend({
     lost: z.int().optional().describe("Chunks dropped before this one; absent when none."),
   }),
+  tail: { part: "With `raw`, what was written." },
   streams: true,
   record: recordTarget,
   tool: true,

@@ -30,6 +30,7 @@ export const fsRead = defineSyscall({
     path: resolvedPath,
     encoding: z.enum(["utf8", "base64", "binary"]).describe("That of the contents."),
   }),
+  tail: { result: "With the encoding `binary`, the contents." },
   failure: { content: "", size: 0 },
   record: ({ path }) => ({ path }),
   tool: true,

@@ -27,6 +27,7 @@ export const fsWrite = defineSyscall({
     path: resolvedPath,
     created: z.boolean().describe("Whether there was no such file before."),
   }),
+  tail: { params: "Instead of `content`, the contents." },
   failure: { bytes_written: 0 },
   record: ({ path, mode }) => ({ path, mode }),
   tool: true,
