@@ -23,8 +23,17 @@ export class Principal {
   readonly names: Set<string> = new Set();
   /** Open connections. */
   connections = 0;
-  /** Calls made, for metrics and `why`. */
-  readonly counts = { syscalls: 0, denials: 0, sent: 0, received: 0, bytesRead: 0, bytesWritten: 0 };
+  /** Calls made, for metrics and `why`; `bytesUp` and `bytesDown` are what went over the network. */
+  readonly counts = {
+    syscalls: 0,
+    denials: 0,
+    sent: 0,
+    received: 0,
+    bytesRead: 0,
+    bytesWritten: 0,
+    bytesUp: 0,
+    bytesDown: 0,
+  };
   /** Undone when the principal goes, last first. */
   readonly #cleanups: (() => void)[] = [];
   /** True once {@link dispose} ran. */
@@ -73,6 +82,7 @@ export class Principals {
   #last: number;
   readonly #byId = new Map<number, Principal>();
   readonly #byName = new Map<string, Principal>();
+  readonly #watchers = new Set<() => void>();
 
   /** @param last The highest number ever used, so that numbers stay unique over restarts of one kernel's data. */
   constructor(last = 0) {
@@ -86,11 +96,25 @@ export class Principals {
   ): Principal {
     const principal = new Principal(++this.#last, kind, options);
     this.#byId.set(principal.id, principal);
+    options.authority.onChange = () => this.#rightsChanged();
     principal.onGone(() => {
       this.#byId.delete(principal.id);
       for (const name of principal.names) this.#byName.delete(name);
     });
     return principal;
+  }
+
+  /**
+   * Adds someone who is told after anybody's rights have changed: those below and those given to have changed with
+   * them. Returns the undo.
+   */
+  onRights(watcher: () => void): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  #rightsChanged(): void {
+    for (const watcher of this.#watchers) watcher();
   }
 
   /** By number. */

@@ -48,6 +48,11 @@ export class Authority {
   #usage: Usage = { calls: 0, tokens: 0, usd: 0 };
   /** Set while a question passes through here: agents may have granted to each other in a circle. */
   #asked = false;
+  /**
+   * Called after what this agent holds of its own has changed: its policy, or a grant it holds. For whoever keeps
+   * something open by a right, of this agent, of those below it, or of those it gave to.
+   */
+  onChange: (() => void) | null = null;
 
   /**
    * @param base The agent's own policy.
@@ -119,11 +124,13 @@ export class Authority {
     for (const grant of this.#grants) meet(grant.rules, policy);
     this.#base = base;
     for (const grant of this.#grants) grant.lower(policy);
+    this.onChange?.();
   }
 
   /** Puts another policy in place of its own, also a wider one: for the operator. Grants and counters stay. */
   replace(policy: Policy): void {
     this.#base = policy;
+    this.onChange?.();
   }
 
   /**
@@ -161,10 +168,12 @@ export class Authority {
       drop: (dropped) => {
         this.#grants = this.#grants.filter((each) => each !== dropped);
         if (from !== null) from.#given.delete(dropped);
+        this.onChange?.();
       },
     });
     this.#grants.push(grant);
     if (from !== null) from.#given.add(grant);
+    this.onChange?.();
     return grant;
   }
 

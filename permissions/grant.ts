@@ -83,9 +83,9 @@ export class HeldGrant<Giver extends object> implements Grant {
     return this.#usesLeft === undefined || this.#usesLeft > 0 || this.#acts.has(act);
   }
 
-  /** Spends a use on an act. */
+  /** Spends a use on an act: one, however often the same act is weighed. */
   spend(act: Need): void {
-    if (this.#usesLeft === undefined) return;
+    if (this.#usesLeft === undefined || this.#acts.has(act)) return;
     this.#usesLeft = Math.max(0, this.#usesLeft - 1);
     this.#acts.add(act);
   }

@@ -21,6 +21,8 @@ export {
   type NetTarget,
   type Offspring,
   plainNeed,
+  secretNeed,
+  type SecretUse,
   spawnNeed,
   thinkNeed,
   withAddress,

@@ -52,8 +52,10 @@ export interface Need {
   readonly method?: string;
   /** The command as it would be executed. */
   readonly argv?: readonly string[];
-  /** Where a `net` need goes. */
+  /** Where a `net` need goes, and where a secret would. */
   readonly url?: NetTarget;
+  /** The header that a secret would be put into, lower case. */
+  readonly header?: string;
   /** What a `think` need takes. */
   readonly amount?: Amount;
   /** What a `spawn` need leads to. */
@@ -160,6 +162,37 @@ export function thinkNeed(model: string, amount: Amount = {}): Need {
   return { capability: "think", target: model, amount };
 }
 
+/** Where a secret would be put in. */
+export interface SecretUse {
+  readonly scheme: "http" | "https";
+  /** Canonical, see {@linkcode NetTarget}. */
+  readonly host: string;
+  /** 1 to 65535. */
+  readonly port: number;
+  /** HTTP method, any case. */
+  readonly method: string;
+  /** The header's name, any case. */
+  readonly header: string;
+}
+
+/**
+ * The need to have a sealed secret put in.
+ *
+ * @param name Its name.
+ * @param use Where; absent to ask only whether any rule is about it, which is what a placeholder takes.
+ */
+export function secretNeed(name: string, use?: SecretUse): Need {
+  if (use === undefined) return { capability: "secret", target: name };
+  const { scheme, host, port, method, header } = use;
+  return {
+    capability: "secret",
+    target: name,
+    method: method.toUpperCase(),
+    header: header.toLowerCase(),
+    url: { scheme, host, port },
+  };
+}
+
 /**
  * A need that is a name and nothing more, such as `ipc:worker` or `admin:kill`.
  *
@@ -179,6 +212,8 @@ export function formatNeed(need: Need): string {
       return `exec:${need.argv === undefined ? "" : need.argv.map((word) => formatWord(word)).join(" ")}`;
     case "net":
       return need.url === undefined ? `net:${formatPattern(need.target)}` : formatNet(need, need.url);
+    case "secret":
+      return `secret:${formatPattern(globEscape(need.target))}${formatUse(need)}`;
     case "spawn": {
       const { count = 1, depth = 1 } = need.offspring ?? {};
       return `spawn:${formatPattern(globEscape(need.target))} count=${count} depth=${depth}`;
@@ -195,6 +230,12 @@ export function formatNeed(need: Need): string {
 /** Writes a pattern as it stands in a rule: bare, or quoted where blanks or invisible characters ask for it. */
 export function formatPattern(pattern: string): string {
   return pattern !== "" && !/[\s"#\\]/.test(pattern) && isPrintable(pattern) ? pattern : quoted(pattern);
+}
+
+function formatUse({ url, method, header }: Need): string {
+  return url === undefined
+    ? ""
+    : ` host=${origin(url.scheme, url.host, url.port)} method=${method} header=${header}`;
 }
 
 function formatNet(need: Need, url: NetTarget): string {

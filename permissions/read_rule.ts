@@ -5,6 +5,7 @@ import { NetPattern } from "./net_pattern.ts";
 import { PathPattern } from "./path_pattern.ts";
 import type { Pattern } from "./pattern.ts";
 import { ATTRIBUTES, type Limits, Rule } from "./rule.ts";
+import { SecretPattern, type SecretWords } from "./secret_pattern.ts";
 import { shown } from "./text.ts";
 import type { Capability } from "./vocabulary.ts";
 
@@ -47,6 +48,10 @@ function readPattern(
     }
     case "spawn":
       return compile(() => new ProgramPattern(word.text));
+    case "secret": {
+      const words = readSecretWords(reader);
+      return compile(() => new SecretPattern(word.text, words));
+    }
     default:
       return compile(() => new NamePattern(word.text));
   }
@@ -76,6 +81,43 @@ function readNetWords(
     }
   }
   return { methods: methods ?? null, path, private: isPrivate };
+}
+
+/** The shape of a list, by the word before the equals sign. */
+const SECRET_LISTS: Readonly<Record<string, RegExp>> = {
+  host: /^[^,]+(?:,[^,]+)*$/,
+  method: /^[A-Za-z]+(?:-[A-Za-z]+)*(?:,[A-Za-z]+(?:-[A-Za-z]+)*)*$/,
+  header: /^[!#$%&'*+.^_`|~0-9A-Za-z-]+(?:,[!#$%&'*+.^_`|~0-9A-Za-z-]+)*$/,
+};
+
+function readSecretWords(reader: LineReader): SecretWords {
+  const lists: Record<string, string[]> = {};
+  for (let word = reader.next(); word !== null; word = reader.next()) {
+    const [, name = "", value = ""] = /^([a-z]+)=(.*)$/s.exec(word.text) ?? [];
+    const shape = SECRET_LISTS[name];
+    if (shape === undefined) {
+      reader.fail(
+        word.at,
+        `unknown attribute ${shown(name || word.text)}, known are host=, method=, header=`,
+      );
+    }
+    if (lists[name] !== undefined) reader.fail(word.at, `${name} is given twice, write ${name}=a,b`);
+    if (!shape!.test(value)) {
+      reader.fail(word.at + name.length + 1, `a list of ${name}s is missing, as in ${name}=a,b`);
+    }
+    const items = value.split(",");
+    // Compiled once here, so that an error points at the host and not at the name.
+    if (name === "host") {
+      const anything = { methods: null, path: null, private: false };
+      for (const host of items) reader.compile(word, () => new NetPattern(host, anything));
+    }
+    lists[name] = items;
+  }
+  return {
+    hosts: lists.host ?? null,
+    methods: lists.method?.map((method) => method.toUpperCase()) ?? null,
+    headers: lists.header?.map((header) => header.toLowerCase()) ?? null,
+  };
 }
 
 function readLimits(reader: LineReader, capability: Capability): Limits {
