@@ -6,6 +6,7 @@
  * @module
  */
 import type { Duplex } from "node:stream";
+import { ConnectionClosed } from "./errors.ts";
 
 /** The bytes so far cannot become a head: too many, or a line that does not end in CR LF. */
 export class HeadError extends Error {
@@ -38,7 +39,7 @@ export class ByteReader {
     this.#socket = socket;
     this.#over = socket.readableEnded;
     if (socket.destroyed && !this.#over) {
-      this.#error = socket.errored ?? new Error("the connection was closed");
+      this.#error = socket.errored ?? new ConnectionClosed();
     }
     const wake = () => this.#wake?.();
     socket.on("readable", wake);
@@ -51,7 +52,7 @@ export class ByteReader {
       wake();
     });
     socket.on("close", () => {
-      if (!this.#over) this.#error ??= new Error("the connection was closed");
+      if (!this.#over) this.#error ??= new ConnectionClosed();
       wake();
     });
   }
@@ -213,7 +214,7 @@ export class ByteWriter {
 
   #check(): void {
     if (this.#error !== null) throw this.#error;
-    if (this.#closed || this.#socket.destroyed) throw new Error("the connection was closed");
+    if (this.#closed || this.#socket.destroyed) throw new ConnectionClosed();
   }
 }
 

@@ -5,7 +5,7 @@
  */
 import { connect as connectTcp, isIP, type Socket } from "node:net";
 import { connect as connectTls, rootCertificates } from "node:tls";
-import { EgressError, reasonOf } from "./errors.ts";
+import { ConnectionClosed, EgressError, reasonOf } from "./errors.ts";
 import { formatAuthority } from "./gate.ts";
 import { EGRESS_LIMITS } from "./limits.ts";
 import type { CheckedAddress } from "./resolve.ts";
@@ -105,7 +105,7 @@ function settle(
     socket.destroy();
   };
   const onAbort = () => fail(signal!.reason);
-  const onClose = () => fail(new Error("the connection was closed"));
+  const onClose = () => fail(new ConnectionClosed());
   const timer = setTimeout(() => fail(new EgressError("timeout", late())), ms);
   signal?.addEventListener("abort", onAbort, { once: true });
   socket.once("error", fail);

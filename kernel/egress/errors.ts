@@ -33,6 +33,15 @@ export class EgressError extends Error {
   }
 }
 
+/** A connection that is gone, where neither side said why. */
+export class ConnectionClosed extends Error {
+  /** @param message Such as `the connection was closed`, a part of a sentence. */
+  constructor(message = "the connection was closed", options?: ErrorOptions) {
+    super(message, options);
+    this.name = "ConnectionClosed";
+  }
+}
+
 /** The word for what the operating system said, such as `ECONNREFUSED`, or the message where there is none. */
 export function reasonOf(error: unknown): string {
   if (error instanceof Error) {

@@ -5,7 +5,7 @@
  */
 import { readBody } from "./body.ts";
 import { ByteReader, ByteWriter } from "./bytes.ts";
-import { EgressError } from "./errors.ts";
+import { ConnectionClosed, EgressError } from "./errors.ts";
 import type { Gate } from "./gate.ts";
 import { formatHeaders } from "./headers.ts";
 import {
@@ -59,6 +59,7 @@ export class Exchange {
       onDecision: hooks.onDecision,
     });
     signal.addEventListener("abort", this.#onAbort, { once: true });
+    hooks.watch?.enter(this.#passage);
   }
 
   /** The headers (lower case) that carried a secret. */
@@ -85,6 +86,7 @@ export class Exchange {
     try {
       if (this.#framing.kind === "length" && this.#framing.length > maxBytes) throw this.#tooLong(maxBytes);
       for await (const piece of readBody(this.#reader!, this.#framing)) {
+        this.#passage.touch();
         this.#passage.bytesDown += piece.length;
         if (this.#passage.bytesDown > maxBytes) throw this.#tooLong(maxBytes);
         // What was taken back while the answer was on its way is taken back: nothing more is handed on.
@@ -101,7 +103,7 @@ export class Exchange {
 
   /** Closes the connection and reports, once. */
   finish(end: string): void {
-    this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#release();
     this.#passage.finish(end);
   }
 
@@ -118,7 +120,9 @@ export class Exchange {
     const failed = this.#send(new ByteWriter(socket), headers).then(() => null, (error: unknown) => error);
     for (let interim = 0; interim <= HTTP_LIMITS.interim; interim++) {
       const text = await this.#reader.head(this.#limits.headBytes);
-      if (text === null) throw await failed ?? new Error("the connection was closed without an answer");
+      if (text === null) {
+        throw await failed ?? new ConnectionClosed("the connection was closed without an answer");
+      }
       const head = parseResponseHead(text, this.#limits.headers);
       if (head.status === 101) {
         throw new HttpSyntaxError(400, "the protocol was switched without being asked");
@@ -146,8 +150,13 @@ export class Exchange {
     }
   }
 
-  #fail(error: unknown): EgressError {
+  #release(): void {
     this.#signal.removeEventListener("abort", this.#onAbort);
+    this.#hooks.watch?.leave(this.#passage);
+  }
+
+  #fail(error: unknown): EgressError {
+    this.#release();
     return this.#passage.fail(error);
   }
 

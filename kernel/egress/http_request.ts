@@ -11,6 +11,7 @@ import { type Header, isHeaderValue, isToken } from "./http1.ts";
 import { EGRESS_LIMITS, type EgressLimits, HTTP_LIMITS } from "./limits.ts";
 import type { Resolver } from "./resolve.ts";
 import type { Substitute } from "./secrets.ts";
+import type { PassageWatch } from "./watch.ts";
 import { hostHeader, parseHttpTarget, type Target } from "./target.ts";
 
 /** One request. */
@@ -45,6 +46,8 @@ export interface HttpHooks {
   readonly onDecision?: OnDecision;
   /** Resolves names; one shared by all callers unless given. */
   readonly resolver?: Resolver;
+  /** Watches each hop while it is open. */
+  readonly watch?: PassageWatch;
   /** Certificates (PEM) to trust beside the usual ones. */
   readonly ca?: readonly string[];
   /** Bounds to change; see {@link EGRESS_LIMITS}. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export { Credential } from "./credential.ts";
 export { type Gate, gateOf } from "./gate.ts";
 export type { Decision, OnDecision } from "./decision.ts";
 export { type EgressCode, EgressError } from "./errors.ts";
@@ -13,4 +14,5 @@ export type { Header } from "./http1.ts";
 export { headerObject } from "./headers.ts";
 export { type HttpResponse, type HttpStream, request, requestStream } from "./http_client.ts";
 export type { HttpHooks, HttpRequest } from "./http_request.ts";
+export { PassageWatch } from "./watch.ts";
 export { EgressProxy, type ProxyOptions, type ProxyStats } from "./proxy.ts";

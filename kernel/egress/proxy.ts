@@ -7,6 +7,7 @@
  * @module
  */
 import type { Server, Socket } from "node:net";
+import type { Credential } from "./credential.ts";
 import type { OnDecision } from "./decision.ts";
 import { EgressError } from "./errors.ts";
 import type { Gate } from "./gate.ts";
@@ -15,6 +16,7 @@ import { Passage, type PassageOptions } from "./passage.ts";
 import { Session } from "./proxy_session.ts";
 import { Resolver } from "./resolve.ts";
 import type { Substitute } from "./secrets.ts";
+import { PassageWatch } from "./watch.ts";
 
 /** What a proxy is made of. */
 export interface ProxyOptions {
@@ -30,6 +32,12 @@ export interface ProxyOptions {
   readonly resolver?: Resolver;
   /** Bounds to change. */
   readonly limits?: Partial<EgressLimits>;
+  /** Watches what is open; the proxy's own, unless given. */
+  readonly watch?: PassageWatch;
+  /** What a client must prove itself with, where others than the agent can connect. */
+  readonly credential?: Credential;
+  /** Told of a session that ended by a fault of ours, and not of either connection. */
+  readonly onFault?: (error: unknown) => void;
 }
 
 /** What a proxy is doing. */
@@ -50,12 +58,13 @@ export class EgressProxy {
   readonly limits: EgressLimits;
   /** Puts sealed secrets into headers. */
   readonly substitute: Substitute | undefined;
+  /** What a client must prove itself with. */
+  readonly credential: Credential | undefined;
   readonly #options: ProxyOptions;
   readonly #resolver: Resolver;
   readonly #servers = new Set<Server>();
   readonly #sockets = new Set<Socket>();
-  readonly #passages = new Set<Passage>();
-  #ticker: ReturnType<typeof setInterval> | null = null;
+  readonly #watch: PassageWatch;
   #tunnels = 0;
   #turnedAway = 0;
   #closed = false;
@@ -65,6 +74,8 @@ export class EgressProxy {
     this.#options = options;
     this.limits = { ...EGRESS_LIMITS, ...options.limits };
     this.substitute = options.substitute;
+    this.credential = options.credential;
+    this.#watch = options.watch ?? new PassageWatch(this.limits);
     this.#resolver = options.resolver ?? new Resolver({
       timeoutMs: this.limits.resolveMs,
       inFlight: this.limits.lookups,
@@ -77,7 +88,7 @@ export class EgressProxy {
     return {
       connections: this.#sockets.size,
       tunnels: this.#tunnels,
-      passages: this.#passages.size,
+      passages: this.#watch.size,
       turnedAway: this.#turnedAway,
     };
   }
@@ -112,27 +123,15 @@ export class EgressProxy {
    * @returns How many were closed.
    */
   recheck(): number {
-    let closed = 0;
-    for (const passage of [...this.#passages]) {
-      try {
-        passage.recheck();
-      } catch (error) {
-        passage.abort(passage.fail(error));
-        closed++;
-      }
-    }
-    return closed;
+    return this.#watch.recheck();
   }
 
   /** Closes every server, connection, tunnel and request. */
   close(): void {
     this.#closed = true;
     for (const server of this.#servers) server.close();
-    for (const passage of [...this.#passages]) {
-      passage.abort(new EgressError("cancelled", "Cannot go on: the proxy was closed"));
-    }
+    this.#watch.abort(new EgressError("cancelled", "Cannot go on: the proxy was closed"));
     for (const socket of this.#sockets) socket.destroy();
-    this.#watch();
   }
 
   /** Begins a passage and watches it. The session ends it with {@link leave}. */
@@ -157,15 +156,18 @@ export class EgressProxy {
       }
       this.#tunnels++;
     }
-    this.#passages.add(passage);
-    this.#watch();
+    this.#watch.enter(passage);
     return passage;
   }
 
   /** Forgets a passage that has ended. */
   leave(passage: Passage, kind: PassageOptions["kind"]): void {
-    if (this.#passages.delete(passage) && kind !== "forward") this.#tunnels--;
-    this.#watch();
+    if (this.#watch.leave(passage) && kind !== "forward") this.#tunnels--;
+  }
+
+  /** Hands on what ended a session and was no connection's fault. */
+  fault(error: unknown): void {
+    this.#options.onFault?.(error);
   }
 
   /** Reports what was refused before there was a place to go to. */
@@ -186,23 +188,5 @@ export class EgressProxy {
       ms: 0,
       end,
     });
-  }
-
-  /** Keeps a timer while, and only while, something is open. */
-  #watch(): void {
-    if (this.#passages.size > 0 && this.#ticker === null) {
-      this.#ticker = setInterval(() => this.#tick(), this.limits.recheckMs);
-    } else if (this.#passages.size === 0 && this.#ticker !== null) {
-      clearInterval(this.#ticker);
-      this.#ticker = null;
-    }
-  }
-
-  #tick(): void {
-    for (const passage of [...this.#passages]) {
-      if (passage.idleMs < this.limits.idleMs) continue;
-      passage.abort(new EgressError("timeout", `Cannot go on: nothing moved for ${this.limits.idleMs} ms`));
-    }
-    this.recheck();
   }
 }

@@ -29,9 +29,18 @@ const STATUS: Readonly<Record<EgressCode, number>> = {
   unavailable: 502,
 };
 
+/** For a client that has not shown the proxy's credential. */
+export const PROVE_YOURSELF: Answer = {
+  status: 407,
+  code: "denied",
+  error: "Cannot use this proxy: it belongs to an agent, which has its user and password in HTTP_PROXY",
+  receipt: null,
+};
+
 const REASON: Readonly<Record<number, string>> = {
   400: "Bad Request",
   403: "Forbidden",
+  407: "Proxy Authentication Required",
   408: "Request Timeout",
   431: "Request Header Fields Too Large",
   501: "Not Implemented",
@@ -58,7 +67,7 @@ export function formatAnswer(answer: Answer, head: RequestHead | null, keep: boo
   return `HTTP/1.1 ${status} ${
     REASON[status]
   }\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n` +
-    `cache-control: no-store\r\n${keep ? "" : "connection: close\r\n"}\r\n${
-      head?.method === "HEAD" ? "" : body
-    }`;
+    `cache-control: no-store\r\n${status === 407 ? 'proxy-authenticate: Basic realm="clove"\r\n' : ""}${
+      keep ? "" : "connection: close\r\n"
+    }\r\n${head?.method === "HEAD" ? "" : body}`;
 }

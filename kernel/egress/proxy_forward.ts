@@ -8,7 +8,7 @@
  */
 import { LAST_CHUNK, readBody, writePiece } from "./body.ts";
 import { ByteReader, ByteWriter, HeadError } from "./bytes.ts";
-import { EgressError } from "./errors.ts";
+import { ConnectionClosed, EgressError } from "./errors.ts";
 import { endToEnd, formatHeaders, headerOf, keepsAlive } from "./headers.ts";
 import {
   type Framing,
@@ -47,7 +47,7 @@ export async function forward(
     if (exchange.requestError !== null) passage.finish(exchange.requestError.message);
     const failure = exchange.requestError ?? passage.fail(error);
     // Half an answer cannot be mended: closing is how HTTP says so.
-    if (exchange.answering) throw new Error("the answer broke off", { cause: failure });
+    if (exchange.answering) throw new ConnectionClosed("the answer broke off", { cause: failure });
     throw failure;
   } finally {
     session.socket.off("close", onClose);
@@ -140,7 +140,7 @@ class Forward {
     const { headBytes, headers } = this.#session.proxy.limits;
     for (let interim = 0; interim <= HTTP_LIMITS.interim; interim++) {
       const text = await reader.head(headBytes);
-      if (text === null) throw new Error("the connection was closed without an answer");
+      if (text === null) throw new ConnectionClosed("the connection was closed without an answer");
       const answer = parseResponseHead(text, headers);
       this.#passage.touch();
       if (answer.status === 101) {

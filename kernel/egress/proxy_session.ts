@@ -6,20 +6,14 @@
 import type { Socket } from "node:net";
 import { ByteReader, ByteWriter, HeadError } from "./bytes.ts";
 import { EgressError } from "./errors.ts";
+import { isConnectionFault } from "./faults.ts";
 import { HttpSyntaxError, parseRequestHead, requestFraming, type RequestHead } from "./http1.ts";
 import { keepsAlive } from "./headers.ts";
 import type { EgressProxy } from "./proxy.ts";
-import { type Answer, answerFor, formatAnswer } from "./proxy_answer.ts";
+import { type Answer, answerFor, formatAnswer, PROVE_YOURSELF } from "./proxy_answer.ts";
 import { forward } from "./proxy_forward.ts";
 import { tunnel } from "./proxy_tunnel.ts";
-import {
-  readGreeting,
-  readSocksRequest,
-  SOCKS_ACCEPTED,
-  SOCKS_REPLY,
-  SOCKS_VERSION,
-  SocksError,
-} from "./socks.ts";
+import { greetSocks, readSocksRequest, SOCKS_REPLY, SOCKS_VERSION, SocksError } from "./socks.ts";
 import { socksCode, socksReply } from "./socks.ts";
 import { parseAuthority, parseHttpTarget, type Target } from "./target.ts";
 
@@ -54,8 +48,9 @@ export class Session {
       if (await this.#begin() === SOCKS_VERSION) await this.#socks();
       else while (await this.#request()) await this.#begin();
       await this.#linger();
-    } catch {
-      // The agent's own connection broke: there is nobody left to tell, and what was under way has reported itself.
+    } catch (error) {
+      // Where the agent's own connection broke there is nobody to tell, and what was under way has reported itself.
+      if (!isConnectionFault(error)) this.proxy.fault(error);
     } finally {
       this.#disarm();
       this.socket.destroy();
@@ -90,6 +85,17 @@ export class Session {
       this.#disarm();
       head = parseRequestHead(text, headers);
       const framing = requestFraming(head);
+      if (this.proxy.credential?.inHeaders(head.headers) === false) {
+        const keep = framing.kind === "none" && head.minor === 1 && keepsAlive(head.headers, head.minor);
+        this.proxy.report(
+          head.method === "CONNECT" ? "connect" : "forward",
+          "",
+          null,
+          "the client did not prove itself",
+        );
+        await this.answer(PROVE_YOURSELF, head, keep);
+        return keep;
+      }
       if (head.headers.filter(([name]) => name.toLowerCase() === "host").length > 1) {
         throw new HttpSyntaxError(400, "Host is given more than once");
       }
@@ -157,8 +163,7 @@ export class Session {
 
   async #socks(): Promise<void> {
     try {
-      await readGreeting(this.reader);
-      await this.writer.write(SOCKS_ACCEPTED);
+      await greetSocks(this.reader, (bytes) => this.writer.write(bytes), this.proxy.credential);
       const target = await readSocksRequest(this.reader);
       this.#disarm();
       await tunnel(this, "socks", target, () => this.writer.write(socksReply(SOCKS_REPLY.succeeded)));

@@ -1,10 +1,11 @@
 /**
- * The server's half of SOCKS5 (RFC 1928): no authentication, CONNECT only.
+ * The server's half of SOCKS5 (RFC 1928): CONNECT only, with a password (RFC 1929) where the proxy has one.
  *
  * @module
  */
 import { isIPv6 } from "node:net";
 import type { ByteReader } from "./bytes.ts";
+import type { Credential } from "./credential.ts";
 import { type EgressCode, EgressError } from "./errors.ts";
 import { type Target, tunnelTarget } from "./target.ts";
 
@@ -34,8 +35,8 @@ export class SocksError extends Error {
   }
 }
 
-/** Accepts a connection without authentication. */
-export const SOCKS_ACCEPTED: Uint8Array = Uint8Array.of(SOCKS_VERSION, 0);
+/** The methods of authentication that are spoken. */
+const METHOD = { none: 0, password: 2 } as const;
 const NO_METHOD: Uint8Array = Uint8Array.of(SOCKS_VERSION, 0xff);
 
 /** A reply. The bound address is not told: it is the kernel's, not the agent's. */
@@ -58,19 +59,35 @@ export function socksCode(code: EgressCode): number {
 }
 
 /**
- * Reads the greeting. Answer it with {@link SOCKS_ACCEPTED}.
+ * Reads the greeting, agrees on a method, and has the client prove itself where there is a credential.
  *
  * @throws {SocksError}
  */
-export async function readGreeting(reader: ByteReader): Promise<void> {
+export async function greetSocks(
+  reader: ByteReader,
+  write: (bytes: Uint8Array) => Promise<void>,
+  credential: Credential | undefined,
+): Promise<void> {
   const [version, count] = await bytes(reader, 2);
   if (version !== SOCKS_VERSION || count === 0) {
     throw new SocksError("The greeting is not SOCKS5", new Uint8Array(0));
   }
   const methods = await bytes(reader, count!);
-  if (!methods.includes(0)) {
-    throw new SocksError("Only the SOCKS5 method without authentication is spoken", NO_METHOD);
+  const method = credential === undefined ? METHOD.none : METHOD.password;
+  if (!methods.includes(method)) {
+    const only = credential === undefined ? "without authentication" : "with user and password";
+    throw new SocksError(`Only the SOCKS5 method ${only} is spoken`, NO_METHOD);
   }
+  await write(Uint8Array.of(SOCKS_VERSION, method));
+  if (credential === undefined) return;
+  const [negotiation, length] = await bytes(reader, 2);
+  const user = await bytes(reader, length!);
+  const password = await bytes(reader, (await bytes(reader, 1))[0]!);
+  const text = (from: Uint8Array) => String.fromCharCode(...from);
+  if (negotiation !== 1 || !credential.matches(text(user), text(password))) {
+    throw new SocksError("The client did not prove itself", Uint8Array.of(1, 1));
+  }
+  await write(Uint8Array.of(1, 0));
 }
 
 /**

@@ -15,6 +15,7 @@ import * as capabilities from "../../ffi/capabilities.ts";
 import { hideHierarchy, openCgroup } from "../../ffi/cgroups.ts";
 import { sendDescriptors } from "../../ffi/handover.ts";
 import * as landlock from "../../ffi/landlock.ts";
+import { listenInProgram } from "../../ffi/listening.ts";
 import * as mounts from "../../ffi/mounts.ts";
 import * as namespaces from "../../ffi/namespaces.ts";
 import { Chain, type Entry, Program } from "../../ffi/program.ts";
@@ -303,11 +304,17 @@ class Assembler implements Assembled {
         return namespaces.loopbackUp(chain, free);
       case "hand-over": {
         const socket = FIRST_HANDED_OVER + this.#assembly.handedOver - 1;
-        for (const [i, name] of ["net", "user"].entries()) {
+        const descriptors: number[] = [];
+        for (const name of step.namespaces ? ["net", "user"] : []) {
           chain.add(`open the ${name} namespace`, "openat", [AT_FDCWD, `/proc/self/ns/${name}`, O_CLOEXEC]);
-          if (i === 1) sendDescriptors(chain, socket, [free, free + 1]);
+          descriptors.push(free + descriptors.length);
         }
-        chain.add("close the namespaces", "close_range", [free, free + 1, 0]);
+        if (step.listen !== null) {
+          listenInProgram(chain, free + descriptors.length, step.listen);
+          descriptors.push(free + descriptors.length);
+        }
+        sendDescriptors(chain, socket, descriptors);
+        chain.add("close what was sent", "close_range", [free, descriptors.at(-1)!, 0]);
         return;
       }
       case "private-mounts":

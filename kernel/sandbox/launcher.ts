@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { statSync } from "node:fs";
 import { ffiObstacle } from "../../ffi/libc.ts";
 import {
   type Launcher,
@@ -127,9 +128,15 @@ export class SandboxLauncher implements Launcher {
 
   async layout(sandboxed: boolean): Promise<Layout> {
     const { walls, userNamespace } = await this.#availability();
+    const network = sandboxed && walls.has("net");
     const nobody = sandboxed && this.#facts.uid === 0 && !userNamespace && walls.has("user");
     const id = nobody ? NOBODY : null;
-    return { mounts: sandboxed && walls.has("mount"), uid: id, gid: id };
+    return {
+      mounts: sandboxed && walls.has("mount"),
+      uid: id,
+      gid: id,
+      network: !network ? "shared" : this.#method.kernelPidfd === null ? "sealed" : "listening",
+    };
   }
 
   explain(request: LaunchRequest): readonly string[] {
@@ -141,8 +148,15 @@ export class SandboxLauncher implements Launcher {
       userNamespace: this.#facts.uid !== 0,
       reasons: this.#off,
     });
-    const kindOf = (path: string): "directory" | "file" =>
-      Deno.statSync(path).isDirectory ? "directory" : "file";
+    // Nothing is made for an explanation: of the agent's own places only the socket would be no directory.
+    const kindOf = (path: string): "directory" | "file" => {
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found
+        ? (found.isDirectory() ? "directory" : "file")
+        : path.endsWith(".sock")
+        ? "file"
+        : "directory";
+    };
     const sources = request.mounts.map(({ source }): [string, SourceFacts] => {
       return [source, { kind: kindOf(source), idmap: null }];
     });
@@ -153,7 +167,7 @@ export class SandboxLauncher implements Launcher {
       userNamespace: this.#facts.uid !== 0 && choice.walls.has("user"),
       cgroup: root === null || !request.sandboxed ? null : `${root}/${request.name}_${request.id}`,
       processes: this.#processLimit(request, choice),
-      handsOver: false,
+      handsOver: null,
       sources: new Map(sources),
       files: this.#files.files,
     })).map(describeStep);

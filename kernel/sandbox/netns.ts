@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { createServer, type Server } from "node:net";
+import type { Server } from "node:net";
 import { ARCH } from "../../ffi/arch.ts";
 import { closeDescriptor, socketPair } from "../../ffi/descriptors.ts";
 import { errnoName, LibcError } from "../../ffi/errno.ts";
@@ -14,6 +14,7 @@ import { CLONE, inNetworkNamespace } from "../../ffi/namespaces.ts";
 import { Chain, findFailure, Program } from "../../ffi/program.ts";
 import type { Process } from "../agents/launch.ts";
 import { DESCRIPTORS } from "./assemble.ts";
+import { adoptListener } from "./network.ts";
 import { SandboxProcess } from "./process.ts";
 import type { StartMethod } from "./start.ts";
 
@@ -36,19 +37,7 @@ export async function listenInside(process: Process, port: number): Promise<Serv
   const fd = userns === null
     ? inNetworkNamespace(netns, () => listenOnLoopback(port))
     : await listenThroughHelper(method, netns, userns, port);
-  return await adopt(fd);
-}
-
-async function adopt(fd: number): Promise<Server> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ fd }, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
-  return server;
+  return await adoptListener(fd);
 }
 
 /**

@@ -3,8 +3,22 @@
  *
  * @module
  */
+import { createServer, type Server } from "node:net";
 import { closeDescriptor, openDescriptor } from "../../ffi/descriptors.ts";
 import type { StartMethod } from "./start.ts";
+
+/** Gives a listening socket to `node:net`. Connections that came before are there. */
+export async function adoptListener(fd: number): Promise<Server> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ fd }, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+  return server;
+}
 
 /** Descriptors of namespaces. */
 export class Network implements Disposable {

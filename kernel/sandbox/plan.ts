@@ -29,6 +29,14 @@ export interface SourceFacts {
   readonly idmap: number | null;
 }
 
+/** What init gives the kernel. */
+export interface HandsOver {
+  /** Its network and user namespaces. */
+  readonly namespaces: boolean;
+  /** A socket that listens on this port of 127.0.0.1 inside. */
+  readonly listen: number | null;
+}
+
 /** Everything a plan follows from. */
 export interface PlanInput {
   readonly request: LaunchRequest;
@@ -41,8 +49,8 @@ export interface PlanInput {
   readonly cgroup: string | null;
   /** Most processes of the agent, where no cgroup counts them; null otherwise. */
   readonly processes: number | null;
-  /** The kernel waits for the namespaces at a handed-over socket. */
-  readonly handsOver: boolean;
+  /** What the kernel waits for at a handed-over socket; null for nothing. */
+  readonly handsOver: HandsOver | null;
   /** By {@link Mount.source}. */
   readonly sources: ReadonlyMap<string, SourceFacts>;
   /** Small files of the launcher's own that every agent sees, such as /etc/passwd. */
@@ -85,7 +93,7 @@ export function planSandbox(input: PlanInput): Plan {
   if (cgroup !== null && confines && (asRoot || userNamespace)) init.push({ do: "hide-hierarchy" });
   if (walls.has("uts")) init.push({ do: "hostname", name: hostnameOf(request.name) });
   if (walls.has("net")) init.push({ do: "loopback" });
-  if (input.handsOver) init.push({ do: "hand-over" });
+  if (input.handsOver) init.push({ do: "hand-over", ...input.handsOver });
   if (walls.has("mount")) init.push(...mountSteps(input));
   init.push({ do: "hide" });
   if (walls.has("caps") && (asRoot || userNamespace)) {

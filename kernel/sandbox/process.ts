@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Socket } from "node:net";
+import type { Server, Socket } from "node:net";
 import { type SignalName, SIGNALS } from "../../ffi/processes.ts";
 import type { Exit, Isolation, Limits, Pressure, Process } from "../agents/launch.ts";
 import type { AgentCgroup } from "./cgroup.ts";
@@ -32,6 +32,8 @@ export interface ProcessParts {
   readonly startedAt: number;
   /** Null where there is none that could be entered. */
   readonly network: Network | null;
+  /** What listens inside for the kernel. */
+  readonly listener: Server | undefined;
   /** Called once after the end, with nothing left running. */
   readonly release: () => void;
   /** Changes the size of the terminal. */
@@ -52,6 +54,7 @@ export class SandboxProcess implements Process {
   readonly stderr: Socket | null;
   readonly exited: Promise<Exit>;
   readonly resize: (rows: number, columns: number) => void;
+  readonly listener: Server | undefined;
   readonly #parts: ProcessParts;
   #over = false;
   #paused = false;
@@ -68,6 +71,7 @@ export class SandboxProcess implements Process {
     this.stdout = parts.started.stdout;
     this.stderr = parts.started.stderr;
     this.resize = parts.resize;
+    this.listener = parts.listener;
     this.exited = this.#watch();
   }
 

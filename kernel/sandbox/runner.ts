@@ -14,7 +14,7 @@ import { Birth } from "./birth.ts";
 import type { AgentCgroup } from "./cgroup.ts";
 import type { MachineFacts } from "./facts.ts";
 import { planSandbox, type SourceFacts } from "./plan.ts";
-import { Network } from "./network.ts";
+import { adoptListener, Network } from "./network.ts";
 import { SandboxProcess } from "./process.ts";
 import { stepFailed } from "./remedies.ts";
 import type { RunFiles } from "./run_files.ts";
@@ -70,7 +70,9 @@ export class Runner {
     const isLibc = method.kernelPidfd !== null;
     const hasNetwork = isLibc && walls.has("net");
     // Init cannot be looked into, unless by root: an ordinary user's kernel is given its namespaces.
-    const handsOver = hasNetwork && parts.userNamespace;
+    const namespaces = hasNetwork && parts.userNamespace;
+    const listen = hasNetwork ? request.listen ?? null : null;
+    const handsOver = namespaces || listen !== null ? { namespaces, listen } : null;
     const plan = planSandbox({
       ...parts,
       handsOver,
@@ -114,6 +116,8 @@ export class Runner {
       throw error;
     }
     const { init } = birth;
+    const received = [...handover?.take() ?? []];
+    const listening = listen === null ? undefined : received.pop();
     const process = new SandboxProcess({
       started,
       control: method.control,
@@ -122,7 +126,8 @@ export class Runner {
       init,
       pid: pid ?? init,
       startedAt,
-      network: hasNetwork ? new Network(init, method, handover?.take() ?? []) : null,
+      network: hasNetwork ? new Network(init, method, received) : null,
+      listener: listening === undefined ? undefined : await adoptListener(listening),
       release: started.release,
       resize: (rows, columns) => {
         if (started.master !== null) setTerminalSize(started.master, rows, columns);
@@ -152,10 +157,10 @@ class Handover {
     [this.#ours, this.theirs] = socketPair();
   }
 
-  /** What came: network and user namespace. The socket is closed. */
+  /** What came: network and user namespace, a listening socket. The socket they came by is closed. */
   take(): readonly number[] {
     try {
-      return receiveDescriptors(this.#ours, 2);
+      return receiveDescriptors(this.#ours, 3);
     } finally {
       closeDescriptor(this.#ours);
       closeDescriptor(this.theirs);

@@ -29,8 +29,8 @@ export type Step =
   | { readonly do: "adopt-orphans" }
   | { readonly do: "hostname"; readonly name: string }
   | { readonly do: "loopback" }
-  /** Gives the kernel descriptors of the network and user namespaces, which it could not open itself. */
-  | { readonly do: "hand-over" }
+  /** Gives the kernel descriptors that it could not make itself: of namespaces, of a socket that listens inside. */
+  | { readonly do: "hand-over"; readonly namespaces: boolean; readonly listen: number | null }
   | { readonly do: "private-mounts" }
   | {
     readonly do: "mount";
@@ -106,7 +106,10 @@ export function describeStep(step: Step): string {
     case "loopback":
       return "bring loopback up";
     case "hand-over":
-      return "hand the namespaces over to the kernel";
+      return [
+        ...(step.namespaces ? ["hand the namespaces over to the kernel"] : []),
+        ...(step.listen === null ? [] : [`listen on 127.0.0.1:${step.listen} for the kernel`]),
+      ].join(", ");
     case "private-mounts":
       return "make all mounts private";
     case "mount":
