@@ -22,8 +22,20 @@ export const DEFAULT_LIMITS: Limits = {
   cpu_shares: 1024,
 };
 
+/** Limits as a client writes them; {@link limitsSchema} has the units. */
+export interface LimitsInput {
+  readonly memory?: number;
+  readonly memory_mb?: number;
+  readonly max_pids?: number;
+  readonly cpu_quota?: number;
+  readonly cpu_period?: number;
+  readonly cpu_shares?: number;
+  readonly cpu_percent?: number;
+  readonly cpu?: number;
+}
+
 /** The `limits` object. Unknown keys are ignored, as in the original. */
-export const limitsSchema = z.object({
+export const limitsSchema: z.ZodType<LimitsInput, LimitsInput> = z.object({
   memory: z.int().min(1 * MIB, "memory is counted in bytes and is at least 1048576 (1 MiB)").optional()
     .describe("Bytes. Default 268435456 (256 MiB)."),
   memory_mb: z.number().min(1).max(2 ** 33).optional().describe("The same in MiB; `memory` wins."),
@@ -40,9 +52,6 @@ export const limitsSchema = z.object({
     .describe("Share of one CPU, 100 is a whole one, more are several; `cpu_quota` wins."),
   cpu: z.number().positive().max(10_000).optional().describe("CPUs; `cpu_quota` and `cpu_percent` win."),
 });
-
-/** What {@link limitsSchema} lets through. */
-export type LimitsInput = z.output<typeof limitsSchema>;
 
 /** Turns the forms into one, with `base` for what is not said. */
 export function resolveLimits(input: LimitsInput, base: Limits = DEFAULT_LIMITS): Limits {
