@@ -107,6 +107,11 @@ export class Connection implements Channel {
     this.#wire.end();
   }
 
+  /** Drops the connection, with whatever the peer has not read. */
+  destroy(): void {
+    this.#wire.destroy();
+  }
+
   /** Reads as many requests as may run now, then sends what was answered. */
   #work(): void {
     if (this.#parsing) return;

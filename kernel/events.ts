@@ -72,7 +72,8 @@ class EventQueue {
   }
 
   /** Undoes a {@link take} that could not be delivered. */
-  putBack(event: KernelEvent): void {
+  putBack({ dropped = 0, ...event }: KernelEvent): void {
+    this.dropped += dropped;
     if (this.#head > 0) this.#events[--this.#head] = event;
     else this.#events.unshift(event);
   }

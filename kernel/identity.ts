@@ -27,7 +27,7 @@ export async function identifyPeer(options: { agents: Agents; log: Log }): Promi
     log.info("peers are not identified beyond the socket's mode 0600: that needs Linux and --allow-ffi");
     return () => ({ kind: "operator" });
   }
-  const { peerCredentials } = await import("../ffi/mod.ts");
+  const { peerCredentials } = await import("../ffi/peer.ts");
   return (socket) => {
     const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } };
     if (handle?.fd === undefined) return { kind: "refused", reason: "its descriptor is gone" };
@@ -35,6 +35,8 @@ export async function identifyPeer(options: { agents: Agents; log: Log }): Promi
     // A process inside an agent stays that agent, whichever socket it found and however often it forked.
     const principal = agents.agentOfPid(pid);
     if (principal) return { kind: "agent", principal };
+    // An agent could connect, hand the descriptor on and end: who is no longer there is nobody.
+    if (agents.standingOf(pid) === "gone") return { kind: "refused", reason: `process ${pid} has ended` };
     if (uid === ownUid || uid === 0) return { kind: "operator" };
     return { kind: "refused", reason: `user ${uid} owns neither this kernel nor the machine` };
   };

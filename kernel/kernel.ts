@@ -12,6 +12,7 @@ import { Agents } from "./agents/agents.ts";
 import type { Launcher, Wall } from "./agents/launch.ts";
 import { AsyncResults } from "./async_results.ts";
 import { Audit } from "./audit/audit.ts";
+import { auditCalls } from "./audit/calls.ts";
 import type { Connection } from "./connection.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { EventBus } from "./events.ts";
@@ -22,6 +23,9 @@ import { LIMITS } from "./limits.ts";
 import { Log } from "./log.ts";
 import { Mail } from "./mail.ts";
 import { type MemoryTransport, serveMemory } from "./memory_wire.ts";
+import { CallMetrics } from "./metrics/calls.ts";
+import { Metrics } from "./metrics/metrics.ts";
+import { type MetricsServer, startMetricsServer } from "./metrics/prometheus.ts";
 import type { KernelOptions } from "./options.ts";
 import { Principal, Principals } from "./principals.ts";
 import { makeRunDir, type RunDir } from "./run_dir.ts";
@@ -30,6 +34,7 @@ import { listenUnix, type SocketServer } from "./socket_server.ts";
 import { serveSocket } from "./socket_wire.ts";
 import { StateStore } from "./state/state.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
+import { FAMILIES } from "./table.ts";
 import { VERSION } from "./version.ts";
 
 /** The machine, where a test brings its own. */
@@ -97,6 +102,7 @@ class RunningKernel implements Kernel {
   #runDir: RunDir | null = null;
   #storage: Storage | null = null;
   #launcher: Launcher | null = null;
+  #metrics: MetricsServer | null = null;
   #identify: Identify | null = null;
   #closing: Promise<void> | null = null;
 
@@ -152,17 +158,21 @@ class RunningKernel implements Kernel {
       agents,
       info: {
         version: VERSION,
+        families: FAMILIES,
         startedAt: clock.now(),
         socket: options.socket ?? null,
         dataDir: options.data ?? null,
         runDir: runDir.path,
       },
-      files: new HostFiles(),
+      files: new HostFiles({ reserved: options.data ? [options.data] : [], random }),
       state: new StateStore({ clock, storage, events, log }),
       exec: new ExecRunner({ clock, log, agents, launcher, runDir: runDir.path }),
+      metrics: new Metrics({ clock }),
       asyncResults: new AsyncResults(),
     };
     this.dispatcher = new Dispatcher(this.services);
+    this.dispatcher.observe(auditCalls(audit));
+    if (options.metrics) this.#serveMetrics(options.metrics);
     this.#identify = await identifyPeer({ agents, log });
     if (options.socket) {
       this.#servers.push(await listenUnix(options.socket, (socket) => this.#accept(socket)));
@@ -206,13 +216,40 @@ class RunningKernel implements Kernel {
     // Nobody new; then the agents, which may still speak while they end; then what was acknowledged; then the rest.
     await Promise.all(this.#servers.map((server) => server.close()));
     await this.services?.agents.close();
+    await this.#metrics?.close();
     await this.services?.audit.close();
     await this.services?.state.close();
     await this.#storage?.close();
-    for (const connection of this.#connections) connection.end();
+    await this.#endConnections();
     await this.#launcher?.close();
     this.#runDir?.remove();
     if (this.services) this.#log.info("the kernel has stopped");
+  }
+
+  /** Lets clients read their last answers; who does not within a second is cut off. */
+  async #endConnections(): Promise<void> {
+    for (const connection of this.#connections) connection.end();
+    for (let waited = 0; this.#connections.size > 0 && waited < 1000; waited += 20) {
+      await systemClock.sleep(20);
+    }
+    for (const connection of this.#connections) connection.destroy();
+  }
+
+  #serveMetrics(address: string): void {
+    const { clock, info, agents, mail, events } = this.services;
+    const calls = new CallMetrics();
+    this.dispatcher.observe(calls);
+    this.#metrics = startMetricsServer({
+      address,
+      clock,
+      version: info.version,
+      startedAt: info.startedAt,
+      calls,
+      agentStates: () => [...agents.all()].map((agent) => agent.state),
+      queueDepths: () => ({ mail: mail.queued, events: events.queued }),
+      connections: () => this.#connections.size,
+    });
+    this.#log.info("metrics are served", { address: this.#metrics.address });
   }
 
   /** A connection on the operator's socket: an operator's, or an agent's that found its way there. */

@@ -69,6 +69,13 @@ export class Mail {
     this.#events.emit("MESSAGE_RECEIVED", data, from.id, (principal) => principal === to);
   }
 
+  /** Messages waiting over all mailboxes, for metrics. */
+  get queued(): number {
+    let count = 0;
+    for (const box of this.#boxes.values()) count += box.letters.length;
+    return count;
+  }
+
   /** Takes up to `max` messages, oldest first. */
   take(owner: Principal, max: number): Message[] {
     const box = this.#boxes.get(owner);
@@ -98,13 +105,6 @@ export class Mail {
     await promise;
     cancel();
     box.waiters.delete(resolve);
-  }
-
-  /** Messages waiting over all mailboxes, for metrics. */
-  get waiting(): number {
-    let count = 0;
-    for (const box of this.#boxes.values()) count += box.letters.length;
-    return count;
   }
 
   /** Messages waiting for one principal. */

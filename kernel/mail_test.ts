@@ -69,5 +69,5 @@ Deno.test("mail for a principal that has gone is dropped with it", () => {
   const [sender, receiver] = [make(), make()];
   mail.send(sender, receiver, 1);
   receiver.dispose();
-  strictEqual(mail.waiting, 0);
+  strictEqual(mail.queued, 0);
 });

@@ -65,13 +65,14 @@ export function serveMemory(
     cancel: close,
   }, { highWaterMark: 1 });
   const writable = new WritableStream<Uint8Array>({
+    // An abort waits for the write under way, which may be held: the signal does not.
+    start: (controller) => controller.signal.addEventListener("abort", close),
     async write(chunk) {
       // As on a socket, the sender may use its buffer again.
       connection.receive(chunk.slice());
       await held?.promise;
     },
     close: () => connection.ended(),
-    abort: close,
   });
   return { connection, transport: { readable, writable } };
 }

@@ -13,6 +13,7 @@ import type { EventBus } from "./events.ts";
 import type { ExecRunner } from "./exec/exec.ts";
 import type { Log } from "./log.ts";
 import type { Mail } from "./mail.ts";
+import type { Metrics } from "./metrics/metrics.ts";
 import type { Principals } from "./principals.ts";
 import type { StateStore } from "./state/state.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -33,11 +34,14 @@ export interface Services {
   readonly events: EventBus;
   readonly asyncResults: AsyncResults;
   readonly audit: Audit;
+  readonly metrics: Metrics;
 }
 
 /** Facts about the running kernel. */
 export interface KernelInfo {
   readonly version: string;
+  /** The families of syscalls it offers, such as `fs`. */
+  readonly families: readonly string[];
   /** Epoch milliseconds. */
   readonly startedAt: number;
   /** The operator's socket, or null when the kernel has none (tests). */

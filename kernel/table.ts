@@ -3,19 +3,51 @@
  *
  * @module
  */
+import { ORIGINAL_OPCODES } from "./original.ts";
 import type { Syscall } from "./syscall.ts";
-import { RESERVED_OPCODES } from "./families.ts";
+import { agentExplain } from "./syscalls/agent/explain.ts";
+import { agentInput } from "./syscalls/agent/input.ts";
+import { agentKill } from "./syscalls/agent/kill.ts";
+import { agentLimits } from "./syscalls/agent/limits.ts";
+import { agentList } from "./syscalls/agent/list.ts";
+import { agentOutput } from "./syscalls/agent/output.ts";
+import { agentPause } from "./syscalls/agent/pause.ts";
+import { agentResize } from "./syscalls/agent/resize.ts";
+import { agentResume } from "./syscalls/agent/resume.ts";
+import { agentSpawn } from "./syscalls/agent/spawn.ts";
+import { agentWait } from "./syscalls/agent/wait.ts";
 import { asyncPoll } from "./syscalls/async/poll.ts";
+import { auditConfig } from "./syscalls/audit/config.ts";
+import { auditLog } from "./syscalls/audit/log.ts";
+import { auditVerify } from "./syscalls/audit/verify.ts";
 import { eventEmit } from "./syscalls/event/emit.ts";
 import { eventPoll } from "./syscalls/event/poll.ts";
 import { eventSubscribe } from "./syscalls/event/subscribe.ts";
 import { eventUnsubscribe } from "./syscalls/event/unsubscribe.ts";
+import { execRun } from "./syscalls/exec/run.ts";
+import { fsList } from "./syscalls/fs/list.ts";
+import { fsMkdir } from "./syscalls/fs/mkdir.ts";
+import { fsRead } from "./syscalls/fs/read.ts";
+import { fsRemove } from "./syscalls/fs/remove.ts";
+import { fsRename } from "./syscalls/fs/rename.ts";
+import { fsStat } from "./syscalls/fs/stat.ts";
+import { fsWrite } from "./syscalls/fs/write.ts";
 import { ipcBroadcast } from "./syscalls/ipc/broadcast.ts";
 import { ipcRecv } from "./syscalls/ipc/recv.ts";
 import { ipcRegister } from "./syscalls/ipc/register.ts";
 import { ipcSend } from "./syscalls/ipc/send.ts";
+import { metricsAgent } from "./syscalls/metrics/agent.ts";
+import { metricsAgents } from "./syscalls/metrics/agents.ts";
+import { metricsCgroup } from "./syscalls/metrics/cgroup.ts";
+import { metricsSystem } from "./syscalls/metrics/system.ts";
 import { permsGet } from "./syscalls/perms/get.ts";
 import { permsSet } from "./syscalls/perms/set.ts";
+import { stateCas } from "./syscalls/state/cas.ts";
+import { stateDelete } from "./syscalls/state/delete.ts";
+import { stateFetch } from "./syscalls/state/fetch.ts";
+import { stateKeys } from "./syscalls/state/keys.ts";
+import { stateStore } from "./syscalls/state/store.ts";
+import { stateWatch } from "./syscalls/state/watch.ts";
 import { sysDescribe } from "./syscalls/sys/describe.ts";
 import { sysDoctor } from "./syscalls/sys/doctor.ts";
 import { sysExit } from "./syscalls/sys/exit.ts";
@@ -23,24 +55,56 @@ import { sysHello } from "./syscalls/sys/hello.ts";
 import { sysNoop } from "./syscalls/sys/noop.ts";
 
 /** Every row, in the order of opcodes. */
-export const TABLE: readonly Syscall[] = ([
+export const TABLE: readonly Syscall[] = [
   sysNoop,
+  execRun,
+  fsRead,
+  fsWrite,
+  fsStat,
+  fsList,
+  fsMkdir,
+  fsRemove,
+  fsRename,
+  agentSpawn,
+  agentKill,
+  agentList,
+  agentPause,
+  agentResume,
+  agentWait,
+  agentOutput,
+  agentLimits,
+  agentInput,
+  agentResize,
+  agentExplain,
   ipcSend,
   ipcRecv,
   ipcBroadcast,
   ipcRegister,
+  stateStore,
+  stateFetch,
+  stateDelete,
+  stateKeys,
+  stateCas,
+  stateWatch,
   permsGet,
   permsSet,
   eventSubscribe,
   eventUnsubscribe,
   eventPoll,
   eventEmit,
+  auditLog,
+  auditConfig,
+  auditVerify,
   asyncPoll,
+  metricsSystem,
+  metricsAgent,
+  metricsAgents,
+  metricsCgroup,
   sysDoctor,
   sysDescribe,
   sysHello,
   sysExit,
-] as unknown as Syscall[]).sort((a, b) => a.opcode - b.opcode);
+] as unknown as readonly Syscall[];
 
 const byOpcode: (Syscall | undefined)[] = new Array(256).fill(undefined);
 for (const row of TABLE) {
@@ -56,5 +120,10 @@ export function rowOf(opcode: number): Syscall | undefined {
   return byOpcode[opcode];
 }
 
-/** Opcodes that are taken and answer `unavailable`. */
-export const RESERVED: ReadonlyMap<number, string> = RESERVED_OPCODES;
+/** Opcodes of the original that this kernel does not offer: they answer `unavailable`. */
+export const RESERVED: ReadonlyMap<number, string> = new Map(
+  Object.entries(ORIGINAL_OPCODES).flatMap(([wire, opcode]) => byOpcode[opcode] ? [] : [[opcode, wire]]),
+);
+
+/** The families of syscalls this kernel offers, such as `fs`. */
+export const FAMILIES: readonly string[] = [...new Set(TABLE.map((row) => row.name.split(".")[0]!))];

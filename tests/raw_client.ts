@@ -10,6 +10,8 @@ import { encodeFrame, FLAGS, type Frame, FrameParser } from "@clove/sdk/protocol
 export interface Bytes {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array>;
+  /** Drops the connection, as a `Deno.Conn` does. */
+  close?(): void;
 }
 
 const encoder = new TextEncoder();
@@ -23,8 +25,11 @@ export class RawClient implements AsyncDisposable {
   readonly #parser = new FrameParser(64 * 1024 * 1024);
   #version: 1 | 2 = 1;
 
+  readonly #drop: (() => void) | undefined;
+
   /** Takes the transport over. */
   constructor(transport: Bytes) {
+    this.#drop = transport.close?.bind(transport);
     this.#reader = transport.readable.getReader();
     this.#writer = transport.writable.getWriter();
   }
@@ -89,8 +94,13 @@ export class RawClient implements AsyncDisposable {
   /** Ends both sides. */
   async close(): Promise<void> {
     // Either side may have ended already, which is what was wanted.
-    await this.#writer.abort().catch(() => {});
-    await this.#reader.cancel().catch(() => {});
+    const ended = [this.#writer.abort(), this.#reader.cancel()].map((end) => end.catch(() => {}));
+    try {
+      this.#drop?.();
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+    await Promise.all(ended);
   }
 
   [Symbol.asyncDispose](): Promise<void> {

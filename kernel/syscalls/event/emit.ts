@@ -13,7 +13,7 @@ export const eventEmit = defineSyscall({
   params: z.object({
     event: z.string().max(256).optional().describe("The event's name; `CUSTOM` when absent."),
     event_type: z.string().max(256).optional().describe("The same, as the SDKs call it."),
-    data: z.unknown().describe("Any JSON; an object when the event has a name."),
+    data: z.unknown().optional().describe("Any JSON; an object when the event has a name."),
   }),
   result: z.object({
     success: z.literal(true).describe("Always true."),

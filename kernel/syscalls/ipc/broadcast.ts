@@ -11,7 +11,7 @@ export const ipcBroadcast = defineSyscall({
   since: "0.1.0",
   summary: "Puts a message into the mailbox of every agent that has a name.",
   params: z.object({
-    message: z.unknown().describe("Any JSON; absent is `{}`."),
+    message: z.unknown().optional().describe("Any JSON; absent is `{}`."),
     include_self: z.boolean().default(false).describe("Send it to the caller too."),
   }),
   result: z.object({

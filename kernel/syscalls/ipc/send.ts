@@ -16,7 +16,7 @@ export const ipcSend = defineSyscall({
     target_id: agentId("The same, as some clients call it.").optional(),
     to_name: z.string().optional().describe("The receiver's name."),
     target_name: z.string().optional().describe("The same, as some clients call it."),
-    message: z.unknown().describe("Any JSON; absent is `{}`."),
+    message: z.unknown().optional().describe("Any JSON; absent is `{}`."),
   }),
   result: z.object({
     success: z.literal(true).describe("Always true."),

@@ -24,7 +24,7 @@ export const permissionAnswer = z.object({
 export function permissionsOf(principal: Principal): z.input<typeof permissionAnswer> {
   const { authority } = principal;
   const policy = authority.effective();
-  const { level, paths, commands, domains, ...permissions } = toPermissionObject(policy, authority.usage);
+  const { permissions, level, paths, commands, domains } = toPermissionObject(policy, authority.usage);
   const rules = policy.toString().split("\n");
   return {
     success: true,

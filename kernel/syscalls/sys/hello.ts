@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { agentId } from "../../fields.ts";
 import { defineSyscall } from "../../syscall.ts";
-import { FAMILIES } from "../../families.ts";
 
 /** Says who is there, and agrees on a protocol. */
 export const sysHello = defineSyscall({
@@ -31,7 +30,8 @@ export const sysHello = defineSyscall({
   tool: false,
   handle(ctx, { protocol_version = 1 }) {
     const { info, clock } = ctx.services;
-    const version = protocol_version >= 2 ? 2 : 1;
+    // Asked again later, it changes nothing: there is no way back to protocol 1.
+    const version = ctx.binary || protocol_version >= 2 ? 2 : 1;
     ctx.agree(version);
     return {
       success: true as const,
@@ -39,7 +39,7 @@ export const sysHello = defineSyscall({
       version: info.version,
       protocol_version: version,
       features: { async_default_exec_http: true, llm_in_kernel: false, sys_think_stub: true },
-      capabilities: [...FAMILIES],
+      capabilities: [...info.families],
       agent_id: ctx.caller.id,
       name: ctx.caller.name,
       kind: ctx.caller.kind,
