@@ -616,6 +616,8 @@ export interface AgentOutputParams {
   readonly tail_bytes?: number;
   /** Go on until the agent has ended for good; protocol 2 only. */
   readonly follow?: boolean;
+  /** With `follow`: the agent waits for this reader, as for the far end of a pipe, and nothing is lost. */
+  readonly hold?: boolean;
   /** Exact bytes beside each part instead of text; protocol 2 only. */
   readonly raw?: boolean;
 }
