@@ -60,7 +60,7 @@ function onTerminal(params: AgentSpawnParams): AgentSpawnParams {
 
 /** Copies both streams, byte for byte, until the agent has ended. */
 async function passOutput(clove: Clove, id: number): Promise<void> {
-  const output = clove.agent.output({ id, follow: true, raw: true });
+  const output = clove.agent.output({ id, follow: true, raw: true, hold: true });
   for await (const part of output) {
     if (part.lost) say(`${part.lost} pieces of output are lost: they came faster than they were read`);
     const { tail } = part as typeof part & { tail: Uint8Array };

@@ -80,6 +80,18 @@ Deno.test("run: every byte goes through, both ways", async () => {
   deepStrictEqual(stdout, bytes);
 });
 
+Deno.test("run: a reader that is slow loses nothing, the program waits for it", async () => {
+  // More than the kernel keeps of an agent's output.
+  const bytes = 12_000_000;
+  const child = command(["run", "--", "head", "-c", String(bytes), "/dev/zero"]).spawn();
+  const errors = new Response(child.stderr).text();
+  await new Promise((resolve) => setTimeout(resolve, 1_200));
+  let read = 0;
+  for await (const chunk of child.stdout) read += chunk.byteLength;
+  strictEqual((await child.status).code, 0);
+  strictEqual(read, bytes, await errors);
+});
+
 Deno.test("run: Ctrl-C stops the program in order, and its own status counts", async () => {
   const script = "trap 'echo cleaned up; exit 5' TERM; echo ready; while :; do sleep 0.05; done";
   const child = command(["run", "--", "sh", "-c", script]).spawn();

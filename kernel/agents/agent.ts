@@ -244,8 +244,8 @@ export class Agent {
     this.process = process;
     this.isolation = process.isolation;
     this.#startedAt = clock.monotonic();
-    capture(process.stdout, "stdout", this.output, clock);
-    if (process.stderr) capture(process.stderr, "stderr", this.output, clock);
+    capture(process.stdout, "stdout", this.output, clock, process.channel);
+    if (process.stderr) capture(process.stderr, "stderr", this.output, clock, process.channel);
     process.stdin?.on("error", () => {}); // Writing to an agent that is gone: `input` reports it.
     onChannel(process.channel, this.principal);
     const undo = process.onPressure((warning) => {

@@ -1,6 +1,7 @@
 /**
  * What an agent wrote to stdout and stderr: kept up to a bound, oldest lost first, followed live by any number of
- * readers. A reader that is slow loses the oldest and is told; it holds up neither the agent nor the kernel.
+ * readers. A reader that is slow loses the oldest and is told; it holds up neither the agent nor the kernel. Only a
+ * reader that asks for it makes the agent wait, as the far end of a pipe does, and loses nothing.
  *
  * @module
  */
@@ -30,11 +31,21 @@ const CHUNK_OVERHEAD_BYTES = 128;
 /** What one batch hands out at most; a follower asks again. */
 const BATCH_BYTES = 64 * 1024;
 
+/** A reader that the agent waits for. */
+interface Holder {
+  /** Where it has read to, in bytes ever written (with overhead). */
+  at: number;
+}
+
 /** The captured output of one agent. */
 export class OutputLog {
   readonly #limit: number;
   readonly #now: () => number;
   #chunks: OutputChunk[] = [];
+  /** Beside each chunk, the bytes ever written up to its end (with overhead). */
+  #ends: number[] = [];
+  /** Bytes ever written, with overhead. */
+  #written = 0;
   /** Index of the oldest chunk still kept; the array is cut now and then, not at each loss. */
   #head = 0;
   #bytes = 0;
@@ -43,6 +54,8 @@ export class OutputLog {
   /** The beginning of a character whose rest has not come, by stream. */
   readonly #partial: Record<OutputStream, Uint8Array | null> = { stdout: null, stderr: null };
   readonly #waiting = new Set<() => void>();
+  readonly #holders = new Set<Holder>();
+  readonly #wantRoom = new Set<() => void>();
 
   /** @param options `limit` in bytes; `now` gives epoch milliseconds. */
   constructor(options: { limit: number; now: () => number }) {
@@ -68,6 +81,19 @@ export class OutputLog {
   /** True after {@link end}: nothing will be added. */
   get ended(): boolean {
     return this.#ended;
+  }
+
+  /** True while a reader that the agent waits for is far behind: nothing should be read from the agent meanwhile. */
+  get held(): boolean {
+    // A quarter: what is on its way when the reading stops still fits in without a loss.
+    for (const { at } of this.#holders) if (this.#written - at > this.#limit / 4) return true;
+    return false;
+  }
+
+  /** Calls back once, as soon as {@link held} is over. Returns the undo. */
+  onRoom(listener: () => void): () => void {
+    this.#wantRoom.add(listener);
+    return () => this.#wantRoom.delete(listener);
   }
 
   /** Adds what was read. The bytes must not change afterwards. */
@@ -121,18 +147,44 @@ export class OutputLog {
   /**
    * Follows the output from after number `since` until the agent ended for good or `signal` fires.
    *
+   * @param hold True makes the agent wait for this reader.
    * @yields Batches with at least one chunk.
    */
-  async *follow(since: number, signal?: AbortSignal): AsyncGenerator<OutputBatch, void, void> {
-    for (let at = since; !signal?.aborted;) {
-      const batch = this.read(at);
-      const last = batch.chunks.at(-1);
-      if (last) {
-        at = last.seq;
-        yield batch;
-      } else if (this.#ended) return;
-      else await this.#more(signal);
+  async *follow(since: number, signal?: AbortSignal, hold = false): AsyncGenerator<OutputBatch, void, void> {
+    const holder: Holder = { at: this.#endOf(since) };
+    if (hold) this.#holders.add(holder);
+    try {
+      for (let at = since; !signal?.aborted;) {
+        const batch = this.read(at);
+        const last = batch.chunks.at(-1);
+        if (last) {
+          at = last.seq;
+          yield batch;
+          // It has come back: what it got is gone from its hands.
+          holder.at = this.#endOf(at);
+          this.#tellRoom();
+        } else if (this.#ended) return;
+        else await this.#more(signal);
+      }
+    } finally {
+      this.#holders.delete(holder);
+      this.#tellRoom();
     }
+  }
+
+  /** The bytes written up to the end of a chunk, or to the beginning of the oldest when that chunk is gone. */
+  #endOf(seq: number): number {
+    const index = this.#head + seq - this.firstSeq;
+    if (index >= this.#head) return this.#ends[index] ?? this.#written;
+    const oldest = this.#chunks[this.#head];
+    return oldest ? this.#ends[this.#head]! - oldest.bytes.byteLength - CHUNK_OVERHEAD_BYTES : this.#written;
+  }
+
+  #tellRoom(): void {
+    if (this.#wantRoom.size === 0 || this.held) return;
+    const listeners = [...this.#wantRoom];
+    this.#wantRoom.clear();
+    for (const listener of listeners) listener();
   }
 
   #more(signal: AbortSignal | undefined): Promise<void> {
@@ -155,12 +207,15 @@ export class OutputLog {
     // A few bytes at the end of a read buffer would keep all of it alive for as long as they are kept.
     const bytes = read.buffer.byteLength > 2 * read.byteLength ? read.slice() : read;
     this.#chunks.push({ seq: ++this.#seq, stream, time: this.#now(), bytes });
+    this.#written += bytes.byteLength + CHUNK_OVERHEAD_BYTES;
+    this.#ends.push(this.#written);
     this.#bytes += bytes.byteLength + CHUNK_OVERHEAD_BYTES;
     while (this.#bytes > this.#limit && this.#chunks.length - this.#head > 1) {
       this.#bytes -= this.#chunks[this.#head++]!.bytes.byteLength + CHUNK_OVERHEAD_BYTES;
     }
     if (this.#head > 1024 && this.#head * 2 > this.#chunks.length) {
       this.#chunks = this.#chunks.slice(this.#head);
+      this.#ends = this.#ends.slice(this.#head);
       this.#head = 0;
     }
     this.#wake();

@@ -117,3 +117,34 @@ Deno.test("the tail is counted in bytes and begins at a chunk", () => {
 function joinedWith(head: Uint8Array, tail: string): Uint8Array {
   return new Uint8Array([...head, ...bytes(tail)]);
 }
+
+Deno.test("a reader that the agent waits for is told apart from one that may lose", async () => {
+  const output = log(8_000);
+  const fast = output.follow(0);
+  const next = fast.next();
+  output.append("stdout", bytes("a".repeat(3_000)));
+  await next;
+  // Nobody asked the agent to wait, however far behind a reader is.
+  strictEqual(output.held, false);
+
+  const careful = output.follow(0, undefined, true);
+  await careful.next();
+  strictEqual(output.held, true);
+  let told = 0;
+  output.onRoom(() => told++);
+  output.append("stdout", bytes("b"));
+  strictEqual(told, 0);
+  // To ask for more is to have read what there was.
+  strictEqual(text((await careful.next()).value!.chunks), "b");
+  strictEqual(output.held, false);
+  strictEqual(told, 1);
+
+  output.append("stdout", bytes("c".repeat(3_000)));
+  strictEqual(output.held, true);
+  output.onRoom(() => told++);
+  await careful.return();
+  // Nobody waits for one who has gone.
+  strictEqual(output.held, false);
+  strictEqual(told, 2);
+  await fast.return();
+});

@@ -33,6 +33,9 @@ export const agentOutput = defineSyscall({
     tail_bytes: z.int().min(0).max(LIMITS.agentOutputBytes).optional()
       .describe("Begin so many bytes before the end; `since` wins."),
     follow: z.boolean().optional().describe("Go on until the agent has ended for good; protocol 2 only."),
+    hold: z.boolean().optional().describe(
+      "With `follow`: the agent waits for this reader, as for the far end of a pipe, and nothing is lost.",
+    ),
     raw: z.boolean().optional().describe("Exact bytes beside each part instead of text; protocol 2 only."),
   }),
   result: z.object({
@@ -60,7 +63,7 @@ export const agentOutput = defineSyscall({
     let lost = 0;
     let next = since;
     const last = params.follow ? Infinity : output.lastSeq;
-    const batches = params.follow ? output.follow(since, ctx.signal) : kept(agent, since, last);
+    const batches = params.follow ? output.follow(since, ctx.signal, params.hold) : kept(agent, since, last);
     for await (const batch of batches) {
       lost += batch.lost;
       next = await send(ctx, stream, batch, params.raw ?? false);
