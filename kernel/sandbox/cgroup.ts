@@ -118,6 +118,7 @@ export class AgentCgroup {
    * @throws {Error} If the kernel does not let go of it.
    */
   async remove(): Promise<void> {
+    this.#watch.look(); // what ended the agent may have come since the last time
     this.#watch[Symbol.dispose]();
     for (let round = 0;; round++) {
       try {

@@ -14,6 +14,9 @@ const CONTROLLERS = ["memory", "cpu", "pids"] as const;
 const LEAF = "clove-kernel";
 const PREFIX = "clove-";
 
+/** A process may have several launchers. */
+let roots = 0;
+
 /** Where agents' cgroups are made. */
 export class CgroupRoot {
   /** The directory of this kernel. */
@@ -45,7 +48,7 @@ export class CgroupRoot {
         reasons.push(prepared);
         continue;
       }
-      const path = `${base}/${PREFIX}${Deno.pid}`;
+      const path = `${base}/${PREFIX}${Deno.pid}-${++roots}`;
       try {
         Deno.mkdirSync(path);
       } catch (error) {
@@ -161,7 +164,7 @@ function moveToLeaf(base: string, pid: string): string | null {
 /** Ends and removes what kernels left that are gone. */
 function sweep(base: string): void {
   for (const { name, isDirectory } of Deno.readDirSync(base)) {
-    const pid = isDirectory ? /^clove-(\d+)$/.exec(name)?.[1] : undefined;
+    const pid = isDirectory ? /^clove-(\d+)-\d+$/.exec(name)?.[1] : undefined;
     if (pid === undefined || isAlive(pid)) continue;
     writeControl(`${base}/${name}`, "cgroup.kill", "1");
     removeTree(`${base}/${name}`);

@@ -117,12 +117,17 @@ function times(count: number): string {
 
 type Listener = (warning: Pressure) => void;
 
+/** The same warning is told again after this long: what goes on needs no reminder every second. */
+const QUIET_MS = 10_000;
+
 /** Looks at one cgroup as long as somebody listens. */
 export class PressureWatch implements Disposable {
   readonly #directory: string;
   readonly #listeners = new Set<Listener>();
   #timer: ReturnType<typeof setInterval> | undefined;
   #before: Counters | undefined;
+  /** When a kind of warning was told last. */
+  readonly #told = new Map<string, number>();
 
   /** @param directory The cgroup's. */
   constructor(directory: string) {
@@ -149,7 +154,12 @@ export class PressureWatch implements Disposable {
     const now = readAll(this.#directory, performance.now());
     const found = warnings(this.#before, now);
     this.#before = now;
-    for (const warning of found) for (const listener of this.#listeners) listener(warning);
+    for (const warning of found) {
+      const kind = warning.detail.replaceAll(/\d+/g, "#");
+      if (now.atMs - (this.#told.get(kind) ?? -Infinity) < QUIET_MS) continue;
+      this.#told.set(kind, now.atMs);
+      for (const listener of this.#listeners) listener(warning);
+    }
   }
 
   /** Stops looking. */

@@ -111,16 +111,16 @@ wallTest(
       stdin: "piped",
       stdout: "piped",
     }).spawn();
+    const reader = listener.stdout.getReader();
     try {
-      const reader = listener.stdout.getReader();
-      await reader.read();
-      await reader.cancel();
+      await reader.read(); // not cancelled: its second line would end it with a broken pipe
       const code = `import socket; s=socket.socket(1); s.connect("\\0${name}"); print("through")`;
       match(await probe(code, [], { network: "host" }), /PermissionError/);
       strictEqual(await probe(code, ["landlock"], { network: "host" }), "through");
     } finally {
       await listener.stdin.close();
       await listener.status;
+      await reader.cancel();
     }
   },
 );
