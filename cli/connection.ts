@@ -98,9 +98,11 @@ async function tryKernel(socket: SocketChoice): Promise<Found> {
 
 /**
  * Anybody can put a socket at the default place, and would be told scripts and variables by whoever trusted it. Only
- * this user's and root's are.
+ * this user's and root's are trusted.
+ *
+ * @returns Whose it is, in words; null when it can be trusted or is not there.
  */
-async function strangerAt(path: string): Promise<string | null> {
+export async function strangerAt(path: string): Promise<string | null> {
   const uid = Deno.build.os === "windows" ? null : Deno.uid();
   if (uid === null) return null;
   try {

@@ -18,8 +18,11 @@ export function report(error: unknown, runsProgram: boolean): number {
   if (error instanceof OutputClosed) return error.status;
   if (error instanceof CliError) {
     say(error.message);
-    const own = error.status === STATUS.usage || error.status === STATUS.failed;
-    return runsProgram && own ? STATUS.clove : error.status;
+    if (runsProgram) {
+      return error.status === STATUS.usage || error.status === STATUS.failed ? STATUS.clove : error.status;
+    }
+    // What a program would have ended with says nothing where none was waited for.
+    return error.status >= STATUS.clove ? STATUS.failed : error.status;
   }
   if (error instanceof SyscallError) {
     say(printable(error.message));
