@@ -27,6 +27,8 @@ export interface MachineFacts {
   readonly pidNamespaceLimit: boolean;
   /** Shown read-only where they are. */
   readonly system: readonly SystemPath[];
+  /** Shown as well to an agent on the host's network: where names are resolved. */
+  readonly resolver: readonly SystemPath[];
   /** Symlinks of the root directory, such as `/bin` to `usr/bin`. */
   readonly links: readonly { readonly path: string; readonly text: string }[];
   /** Paths of /proc to be made read-only. */
@@ -103,6 +105,7 @@ export function readMachineFacts(): MachineFacts {
     landlockAbi: ffiObstacle() === null ? landlockAbi() : abiFromKernelVersion(),
     pidNamespaceLimit: kernelVersion() >= 6014,
     system,
+    resolver: follow("/etc/resolv.conf") ? [{ path: "/etc/resolv.conf", kind: "file" }] : [],
     links,
     ...readProc(),
     devices: DEVICES,

@@ -1,15 +1,18 @@
 /** How sandboxes begin, live and end. */
 import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/strict";
 import { lacks } from "../../tests/facilities.ts";
-import { collect, PYTHON, requestFor, sandbox, until } from "../../tests/sandbox_fixture.ts";
+import { collect, NO_LIMITS, PYTHON, requestFor, sandbox, until } from "../../tests/sandbox_fixture.ts";
 import { LaunchError } from "../agents/launch.ts";
+import { readMachineFacts } from "./facts.ts";
 import { listenInside } from "./mod.ts";
 import { SandboxProcess } from "./process.ts";
 
 const ignore = lacks("linux") || (Deno.uid() !== 0 && lacks("userns"));
 
-function lifeTest(name: string, fn: () => Promise<void>): void {
-  Deno.test({ name, ignore, fn, sanitizeResources: false, sanitizeOps: false });
+const isRoot = Deno.uid() === 0;
+
+function lifeTest(name: string, fn: () => Promise<void>, lacking = false): void {
+  Deno.test({ name, ignore: ignore || lacking, fn, sanitizeResources: false, sanitizeOps: false });
 }
 
 function alive(pid: number): boolean {
@@ -201,6 +204,23 @@ lifeTest("the steps of a launch can be printed without taking them", async () =>
   }
   match(steps[0]!, /^clone init into new namespaces: (user, )?pid, mount, net, uts, ipc$/);
 });
+
+lifeTest("a fork bomb is stopped without a cgroup too", async () => {
+  await using box = await sandbox([], { cgroup: "off" });
+  const code = `
+import os, time
+n = 0
+try:
+  while n < 2000:
+    if os.fork() == 0: time.sleep(60)
+    n += 1
+except OSError: pass
+print(n, flush=True)
+os._exit(0)`;
+  const { stdout } = await box.run([PYTHON, "-c", code], { limits: { ...NO_LIMITS, max_pids: 50 } });
+  // As root the kernel gives the first three hundred numbers out once; a user namespace counts exactly.
+  ok(Number(stdout) >= 40 && Number(stdout) < (isRoot ? 350 : 50), stdout);
+}, isRoot && !readMachineFacts().pidNamespaceLimit); // before Linux 6.14 only a cgroup can
 
 /** What a kernel holds, that a sandbox could leave behind. */
 function holdings(): { descriptors: number; mounts: string; children: readonly number[] } {

@@ -5,7 +5,7 @@
  */
 import type { LandlockRule } from "../../ffi/landlock.ts";
 import { LaunchError, type LaunchRequest, type Mount, type Wall } from "../agents/launch.ts";
-import type { MachineFacts } from "./facts.ts";
+import type { MachineFacts, SystemPath } from "./facts.ts";
 import type { Namespace, Step } from "./steps.ts";
 
 /** The unprivileged user and group an agent becomes when the kernel is root: nobody and nogroup. */
@@ -79,14 +79,16 @@ export function allSteps(plan: Plan): readonly Step[] {
  */
 export function planSandbox(input: PlanInput): Plan {
   const { request, facts, walls, userNamespace, cgroup } = input;
-  const ids = userNamespace ? { uid: facts.uid, gid: facts.gid } : { uid: NOBODY, gid: NOBODY };
+  const ids = { uid: NOBODY, gid: NOBODY };
   const asRoot = facts.uid === 0 && !userNamespace;
   const becomes = walls.has("user") && asRoot;
   const confines = walls.size > 0;
 
   const init: Step[] = [];
   if (userNamespace) {
-    init.push({ do: "map-ids", uid: facts.uid, gid: facts.gid, insideUid: ids.uid, insideGid: ids.gid });
+    // Root without root's capabilities stays root out there, but nobody has to feel like it inside.
+    const [insideUid, insideGid] = facts.uid === 0 ? [NOBODY, NOBODY] : [facts.uid, facts.gid];
+    init.push({ do: "map-ids", uid: facts.uid, gid: facts.gid, insideUid, insideGid });
   }
   init.push({ do: "session" }, { do: "die-with-kernel" });
   if (!walls.has("pid")) init.push({ do: "adopt-orphans" });
@@ -135,7 +137,7 @@ function mountSteps(input: PlanInput): Step[] {
     { do: "private-mounts" },
     { do: "mount", type: "tmpfs", target: "/", options: "mode=755,size=1m,nr_inodes=4096", flags: {} },
   ];
-  for (const { path, kind } of facts.system) steps.push(...tree.place(path, kind));
+  for (const { path, kind } of systemPaths(input)) steps.push(...tree.place(path, kind));
   for (const { path, text } of facts.links) steps.push({ do: "link", path, text });
   for (const { target } of files) steps.push(...tree.place(target, "file"));
   for (const path of ["/proc", "/tmp", "/dev/shm"]) steps.push(...tree.place(path, "directory"));
@@ -148,7 +150,7 @@ function mountSteps(input: PlanInput): Step[] {
     }
   }
 
-  for (const { path } of facts.system) steps.push({ do: "bind", source: path, target: path });
+  for (const { path } of systemPaths(input)) steps.push({ do: "bind", source: path, target: path });
   for (const { source, target } of files) steps.push({ do: "bind", source, target });
   steps.push({ do: "restrict", target: "/", flags: { readOnly: true } });
   for (const path of facts.devices) steps.push({ do: "bind", source: path, target: path });
@@ -167,6 +169,10 @@ function mountSteps(input: PlanInput): Step[] {
   }
   steps.push({ do: "pivot" });
   return steps;
+}
+
+function systemPaths({ request, facts }: PlanInput): readonly SystemPath[] {
+  return request.network === "host" ? [...facts.system, ...facts.resolver] : facts.system;
 }
 
 const DESCRIPTOR_LINKS: readonly (readonly [path: string, text: string])[] = [
@@ -274,12 +280,13 @@ function limitSteps({ facts, processes, userNamespace }: PlanInput): Step[] {
   ];
 }
 
-function landlockStep({ request, facts, walls, sources, files }: PlanInput): Step {
+function landlockStep(input: PlanInput): Step {
+  const { request, facts, walls, sources, files } = input;
   const alone = !walls.has("mount");
   const rules: LandlockRule[] = [];
   // With a root of its own an agent may list what is there: it is only what it was given.
   if (!alone) rules.push({ path: "/", kind: "directory", mode: "list" });
-  for (const { path, kind } of facts.system) rules.push({ path, kind, mode: "ro" });
+  for (const { path, kind } of systemPaths(input)) rules.push({ path, kind, mode: "ro" });
   if (!alone) { for (const { target } of files) rules.push({ path: target, kind: "file", mode: "ro" }); }
   rules.push({ path: "/proc", kind: "directory", mode: "ro" });
   for (const path of facts.devices) rules.push({ path, kind: "file", mode: "device" });

@@ -13,6 +13,7 @@ const FACTS: MachineFacts = {
   landlockAbi: 6,
   pidNamespaceLimit: true,
   system: [{ path: "/usr", kind: "directory" }, { path: "/etc/localtime", kind: "file" }],
+  resolver: [{ path: "/etc/resolv.conf", kind: "file" }],
   links: [{ path: "/bin", text: "usr/bin" }],
   procReadOnly: ["/proc/sys"],
   procMasked: [{ path: "/proc/keys", kind: "file" }, { path: "/proc/acpi", kind: "directory" }],
@@ -180,6 +181,13 @@ Deno.test("every step can be said in words", () => {
     input({ userNamespace: true, walls: new Set() }),
   ];
   for (const step of plans.flatMap((plan) => allSteps(planSandbox(plan)))) ok(describeStep(step).length > 5);
+});
+
+Deno.test("names can be resolved on the host's network, and only there", () => {
+  const binds = (network: "none" | "host"): boolean =>
+    allSteps(planSandbox(input({ request: requestFor(["/bin/true"], { network }) })))
+      .some((step) => step.do === "bind" && step.target === "/etc/resolv.conf");
+  deepStrictEqual([binds("none"), binds("host")], [false, true]);
 });
 
 Deno.test("hostnames hold what hostnames may hold", () => {
