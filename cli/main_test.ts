@@ -60,3 +60,13 @@ for (const [name, entry] of Object.entries(COMMANDS)) {
     for (const line of help.split("\n")) ok(line.length <= 100, `Cannot fit a terminal: "${line}"`);
   });
 }
+
+Deno.test("docs/cli.md knows every command and every option", async () => {
+  const text = await Deno.readTextFile(new URL("../docs/cli.md", import.meta.url));
+  for (const [name, entry] of Object.entries(COMMANDS)) {
+    ok(text.includes(`clove ${name}`), `Cannot find "clove ${name}" in docs/cli.md`);
+    for (const [option] of (await entry.load()).help.matchAll(/--[a-z-]+/g)) {
+      ok(option === "--help" || text.includes(option), `Cannot find ${option} of ${name} in docs/cli.md`);
+    }
+  }
+});

@@ -6,7 +6,7 @@
 import { ConnectionError, ProtocolError, type Receipt, SyscallError, TimeoutError } from "@clove/sdk";
 import { CliError, OutputClosed, STATUS } from "./exit.ts";
 import { say } from "./terminal.ts";
-import { printable } from "./text.ts";
+import { printable, printableLines } from "./text.ts";
 
 /**
  * Tells what went wrong, on standard error.
@@ -25,7 +25,8 @@ export function report(error: unknown, runsProgram: boolean): number {
     return error.status >= STATUS.clove ? STATUS.failed : error.status;
   }
   if (error instanceof SyscallError) {
-    say(printable(error.message));
+    // It may quote what an agent sent: a line of that must not pass for one of ours.
+    say(printableLines(error.message).replaceAll("\n", "\n  "));
     if (error.receipt) console.error(receiptText(error.receipt));
     return runsProgram ? statusOf(error) : STATUS.failed;
   }
