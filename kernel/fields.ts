@@ -21,9 +21,14 @@ export function nameField(
   text: string,
   error?: (issue: { input?: unknown }) => string | undefined,
 ): z.ZodString {
+  // An empty name is a missing one, as in the original.
+  const required = error?.({ input: undefined });
   return z.string({ error }).regex(
     new RegExp(`^[A-Za-z0-9._-]{1,${LIMITS.nameChars}}$`),
-    `a name is 1 to ${LIMITS.nameChars} characters of A-Z a-z 0-9 . _ -`,
+    {
+      error: ({ input }) =>
+        input === "" && required || `a name is 1 to ${LIMITS.nameChars} characters of A-Z a-z 0-9 . _ -`,
+    },
   ).describe(text);
 }
 

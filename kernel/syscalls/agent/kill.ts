@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { SyscallError } from "@clove/sdk/protocol";
 import { agentId } from "../../fields.ts";
 import { defineSyscall } from "../../syscall.ts";
 import { exitOf } from "./shapes.ts";
@@ -30,6 +31,12 @@ export const agentKill = defineSyscall({
   deadlineMs: 0,
   async handle(ctx, params) {
     const agent = managedAgent(ctx, params, true);
+    // Its end is still remembered, but nothing can be killed any more; the original does not know it then, either.
+    if (agent.ended) {
+      throw new SyscallError("not_found", `Agent not found: ${agent.principal.label} has ended already`, {
+        details: { agent_id: agent.id },
+      });
+    }
     const exit = await agent.stop({ by: ctx.caller.id, graceMs: params.grace_ms });
     const { exit_code, signal } = exitOf(exit);
     return { success: true as const, killed: true as const, agent_id: agent.id, exit_code, signal };

@@ -135,6 +135,9 @@ Deno.test("KILL, PAUSE and RESUME of nobody, and in the wrong state, fail with t
       "SIGTERM",
     ]);
     strictEqual((await call("wait", { id })).killed_by !== undefined, true);
+    const twice = await call("kill", { id });
+    match(twice.error!, /^Agent not found: .* has ended already$/);
+    deepStrictEqual([twice.killed, twice.agent_id, twice.code], [false, id, "not_found"]);
   }));
 
 Deno.test("another agent's agents are nobody's business: refused with a receipt, audited and told", () =>
