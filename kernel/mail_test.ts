@@ -40,7 +40,7 @@ Deno.test("messages come oldest first, with their sender and age", () => {
   const [sender, receiver] = [make(), make()];
   sender.name = "ada";
   mail.send(sender, receiver, { n: 1 });
-  clock.advance(1500);
+  clock.advanceSync(1500);
   const [letter] = mail.take(receiver, 10);
   strictEqual(letter!.from_name, "ada");
   strictEqual(letter!.age_ms, 1500);
@@ -56,7 +56,7 @@ Deno.test("a wait ends when mail comes, when its time is up, and when it is canc
   await first;
   mail.take(receiver, 1);
   const second = mail.arrival(receiver, 1000, never.signal);
-  clock.advance(1001);
+  clock.advanceSync(1001);
   await second;
   const third = mail.arrival(receiver, 1000, never.signal);
   never.abort();

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { chmodSync, lstatSync, mkdirSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, renameSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 
 /** A listening socket. */
 export interface SocketServer {
@@ -23,7 +23,7 @@ export class SocketInUseError extends Error {
   }
 }
 
-/** sun_path of Linux, less the final zero. Longer names are cut silently by other servers. */
+/** sun_path of Linux, less the final zero; other servers cut longer names silently. */
 const PATH_BYTES = 107;
 
 /**
@@ -36,45 +36,46 @@ export async function listenUnix(
   path: string,
   onConnection: (socket: Socket) => void,
 ): Promise<SocketServer> {
-  const bytes = new TextEncoder().encode(path).byteLength;
-  if (bytes > PATH_BYTES) {
+  const bound = join(dirname(path), `.${crypto.randomUUID().slice(0, 8)}`);
+  for (const name of [path, bound]) {
+    const bytes = new TextEncoder().encode(name).byteLength;
+    if (bytes <= PATH_BYTES) continue;
     throw new RangeError(
       `Cannot listen on "${path}": ${bytes} bytes, a socket path has at most ${PATH_BYTES}`,
     );
   }
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   await clearStale(path);
-  const server = createServer({ allowHalfOpen: true, pauseOnConnect: false }, onConnection);
-  // The file appears with mode 0600 at once: between bind and a later chmod others could connect.
+  const server = createServer({ allowHalfOpen: true }, onConnection);
+  // Bound under another name and then renamed: it appears private and ready, and the runtime, which removes the name
+  // it bound when the server closes, cannot remove what somebody else has put there since.
   const umask = Deno.build.os === "windows" ? null : Deno.umask(0o177);
   try {
-    await listening(server, path);
+    await listening(server, bound, path);
   } finally {
     if (umask !== null) Deno.umask(umask);
   }
-  if (umask !== null) chmodSync(path, 0o600);
+  chmodSync(bound, 0o600);
+  renameSync(bound, path);
   const own = identity(path);
   return {
     path,
-    async close() {
-      // Only our own file: after a mishap another kernel's socket may stand there.
-      if (own !== null && identity(path) === own) unlinkSync(path);
-      await new Promise<void>((resolve) => {
-        server.close(() => resolve());
-        // Node's server waits for its connections; they are closed by whoever serves them.
-        server.unref();
-        resolve();
-      });
+    close() {
+      if (identity(path) === own) unlinkSync(path);
+      // Connections that are open are closed by whoever serves them; the server only stops taking new ones.
+      server.close();
+      server.unref();
+      return Promise.resolve();
     },
   };
 }
 
-function listening(server: Server, path: string): Promise<void> {
+function listening(server: Server, bound: string, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause: Error & { code?: string }) => {
       reject(new Error(`Cannot listen on "${path}": ${cause.code ?? cause.message}`, { cause }));
     });
-    server.listen({ path, backlog: 511 }, resolve);
+    server.listen({ path: bound, backlog: 511 }, resolve);
   });
 }
 
