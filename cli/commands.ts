@@ -75,6 +75,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "show and change what an agent may do",
     load: async () => (await import("./commands/perms.ts")).perms,
   },
+  audit: {
+    usage: "[log|verify|config] ...",
+    summary: "read, check and configure the audit log",
+    load: async () => (await import("./commands/audit.ts")).audit,
+  },
   doctor: {
     usage: "[--json]",
     summary: "tell which walls this machine offers, and what blocks the others",

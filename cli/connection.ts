@@ -31,6 +31,20 @@ export async function reachKernel(socket: SocketChoice): Promise<Clove> {
   );
 }
 
+/**
+ * Connects to the kernel that answers; null when nobody is there.
+ *
+ * @throws {CliError} With status 3 when somebody is there who does not answer us.
+ */
+export async function tryReach(socket: SocketChoice): Promise<Clove | null> {
+  const found = await tryKernel(socket);
+  if ("clove" in found) return found.clove;
+  if (found.absent) return null;
+  throw new CliError(STATUS.noKernel, `Cannot reach the kernel at "${socket.path}": ${found.why}`, {
+    cause: found.cause,
+  });
+}
+
 /** Connects to the kernel that answers, or starts one for this command: in memory, gone at the end. */
 export async function reachOrStart(socket: SocketChoice): Promise<Reached> {
   const found = await tryKernel(socket);

@@ -8,8 +8,9 @@ import { HELP, OptionError, parseOptions } from "./options.ts";
 import { VERSION } from "./version.ts";
 
 export { type Kernel, type Machine, startKernel, type StartOptions } from "./kernel.ts";
+export { type AuditReport, verifyAudit } from "./audit/offline.ts";
 export type { MemoryTransport } from "./memory_wire.ts";
-export { type KernelOptions, OptionError } from "./options.ts";
+export { defaultDataDir, type KernelOptions, OptionError } from "./options.ts";
 export { VERSION } from "./version.ts";
 
 /**

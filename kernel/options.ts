@@ -141,7 +141,7 @@ export function parseOptions(args: readonly string[], environment: Readonly<Reco
     show: null,
     options: {
       socket: values.socket ?? positionals[0] ?? (environment.CLOVE_SOCKET || DEFAULT_SOCKET),
-      data: ephemeral ? null : values.data ?? (environment.CLOVE_DATA_DIR || defaultDataDir(environment)),
+      data: ephemeral ? null : values.data ?? defaultDataDir(environment),
       sandbox,
       require,
       operatorLevel: oneOf(
@@ -173,7 +173,14 @@ function oneOf<T extends string>(
   throw new OptionError(`Cannot use ${option} "${value}": choose from ${allowed.join(", ")}`);
 }
 
-function defaultDataDir(environment: Readonly<Record<string, string>>): string {
+/**
+ * Where a kernel keeps its data that was told nothing else on its command line.
+ *
+ * @param environment Such as `Deno.env.toObject()`.
+ * @throws {OptionError} When the environment does not say where this user's files are.
+ */
+export function defaultDataDir(environment: Readonly<Record<string, string>>): string {
+  if (environment.CLOVE_DATA_DIR) return environment.CLOVE_DATA_DIR;
   if (environment.XDG_STATE_HOME) return `${environment.XDG_STATE_HOME}/clove`;
   if (environment.HOME) return `${environment.HOME}/.local/state/clove`;
   throw new OptionError("Cannot choose a data directory: HOME is not set, use --data DIR or --ephemeral");

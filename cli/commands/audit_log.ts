@@ -46,11 +46,12 @@ export async function auditLog(invocation: Invocation, args: readonly string[]):
     ? Infinity
     : parseNumber("--lines", values.lines, true);
   await using clove = await reachKernel(invocation.socket);
-  let last = 0;
+  // Before anything is shown, so that nothing is left out between what is there and what comes.
+  let last = values.follow ? (await clove.audit.log({ limit: 1 })).entries[0]?.id ?? 0 : 0;
   const show = async (pages: ReturnType<typeof newestLines>): Promise<void> => {
     for await (const page of pages) {
       for (const { id, entry, event } of page) {
-        last = id;
+        last = Math.max(last, id);
         if (event) await printJson(event);
         else if (values.json) await printJson(entry);
         else await print(lineText(entry!));

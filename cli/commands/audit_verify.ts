@@ -2,7 +2,7 @@ import type { AuditVerifyResult } from "@clove/sdk";
 import type { Invocation } from "../command.ts";
 import { tryReach } from "../connection.ts";
 import { CliError } from "../exit.ts";
-import { green, print, printJson, red } from "../terminal.ts";
+import { green, print, printJson, red, say } from "../terminal.ts";
 import { printable } from "../text.ts";
 
 /** Nothing was checked, so neither 0, 1 nor 3 would be true. */
@@ -31,7 +31,9 @@ async function examine(invocation: Invocation, data: string | undefined): Promis
     }
     // Late: the kernel's code takes its time to load, and a running kernel needs none of it here.
     const { defaultDataDir, verifyAudit } = await import("../../kernel/main.ts");
-    return verifyAudit(data ?? defaultDataDir(Deno.env.toObject()));
+    const directory = data ?? defaultDataDir(Deno.env.toObject());
+    if (data === undefined) say(`no kernel answers at "${invocation.socket.path}", reading "${directory}"`);
+    return verifyAudit(directory);
   } catch (cause) {
     throw new CliError(UNCHECKED, (cause as Error).message, { cause });
   }

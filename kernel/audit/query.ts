@@ -11,6 +11,8 @@ import { type ChainedLine, lineOf } from "./tables.ts";
 export interface AuditQuery {
   /** Only about this agent; 0 too. Absent is all. */
   readonly agent_id?: number;
+  /** Only about agents of this name, of whichever kernel. */
+  readonly agent_name?: string;
   readonly category?: AuditCategory;
   readonly event_type?: string;
   readonly success?: boolean;
@@ -87,6 +89,7 @@ function conditions(query: AuditQuery): { where: string; values: (string | numbe
     values.push(...more);
   };
   if (query.agent_id !== undefined) add("agent_id = ?", query.agent_id);
+  if (query.agent_name !== undefined) add("agent_name = ?", query.agent_name.toWellFormed());
   // The unary plus keeps SQLite to the primary key, in whose order the newest are found first.
   if (query.category !== undefined) add("+category = ?", query.category);
   if (query.event_type !== undefined) add("event_type = ?", query.event_type);

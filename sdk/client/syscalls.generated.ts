@@ -1195,6 +1195,153 @@ export interface PermsSetResult {
   readonly rules: readonly string[];
 }
 
+/** Arguments of `secret.set`. */
+export interface SecretSetParams {
+  /** Letters, digits and underscores. */
+  readonly name: string;
+  /** What no header could carry is refused. Absent: it comes as raw bytes. */
+  readonly value?: string;
+}
+
+/** What `secret.set` answers. */
+export interface SecretSetResult {
+  /** Its name. */
+  readonly name: string;
+  /** Epoch milliseconds. */
+  readonly created: number;
+  /** Epoch milliseconds at which its value was last set. */
+  readonly updated: number;
+}
+
+/** Arguments of `secret.list`. */
+export type SecretListParams = Record<string, unknown>;
+
+/** What `secret.list` answers. */
+export interface SecretListResult {
+  /** Always true here; failures carry `error` and `code`. */
+  readonly success?: true;
+  /** By name. */
+  readonly secrets: readonly {
+    /** Its name. */
+    readonly name: string;
+    /** Epoch milliseconds. */
+    readonly created: number;
+    /** Epoch milliseconds at which its value was last set. */
+    readonly updated: number;
+    /** What to put into a header: it becomes the value when a request leaves, where a rule says so. Absent where no rule of the caller's is about it. */
+    readonly placeholder?: string;
+  }[];
+}
+
+/** Arguments of `secret.remove`. */
+export interface SecretRemoveParams {
+  /** Its name. */
+  readonly name: string;
+}
+
+/** What `secret.remove` answers. */
+export interface SecretRemoveResult {
+  /** Always true here; failures carry `error` and `code`. */
+  readonly success?: true;
+  /** As given. */
+  readonly name: string;
+}
+
+/** Arguments of `net.http`. */
+export interface NetHttpParams {
+  /** An absolute http or https URL. */
+  readonly url: string;
+  /**
+   * Sent as given.
+   * @default "GET"
+   */
+  readonly method?: string;
+  /**
+   * Sent as given; placeholders of secrets are replaced where a rule allows it.
+   * @default {}
+   */
+  readonly headers?: { readonly [key: string]: string };
+  /** Sent as UTF-8, but not with GET and HEAD. */
+  readonly body?: string;
+  /** Instead of `body`, for bytes. */
+  readonly body_base64?: string;
+  /**
+   * Seconds for everything, body included; 0 is the most.
+   * @default 30
+   */
+  readonly timeout?: number;
+  /**
+   * How many redirects to follow, each decided about anew. 0 gives the redirect itself.
+   * @default 0
+   */
+  readonly redirects?: number;
+  /**
+   * Fail when the body, decoded, has more.
+   * @default 8388608
+   */
+  readonly max_bytes?: number;
+  /** Also give the body's exact bytes, base64. */
+  readonly base64?: boolean;
+  /** Give the body as raw bytes beside the answer; protocol 2 only. */
+  readonly raw?: boolean;
+  /** Give the body in parts as it comes; protocol 2 only. */
+  readonly stream?: boolean;
+  /** Answer at once and keep the result for async.poll. Absent means true in protocol 1, false in protocol 2. */
+  readonly async?: boolean;
+  /** The number for the result; 0 or absent lets the kernel choose. */
+  readonly request_id?: number;
+}
+
+/** What `net.http` answers. */
+export interface NetHttpResult {
+  /** An answer came, whatever its status. */
+  readonly success?: true;
+  /** As the server said, 200 to 599. */
+  readonly status_code?: number;
+  /** Names in lower case; repetitions are joined by a comma, those of set-cookie by a line feed. */
+  readonly headers?: { readonly [key: string]: string };
+  /** The URL that answered, after redirects. */
+  readonly url?: string;
+  /** Redirects that were followed. */
+  readonly redirected?: number;
+  /** As UTF-8; empty where it came raw or in parts. */
+  readonly body?: string;
+  /** Present when the body is no UTF-8: `body` is then only a likeness. */
+  readonly binary?: true;
+  /** With `base64`. */
+  readonly body_base64?: string;
+  /** Bytes of the body as given, after decoding. */
+  readonly bytes?: number;
+  /** From the request to the body's end. */
+  readonly duration_ms?: number;
+  /** Present when the call was deferred. */
+  readonly async?: true;
+  /** The number under which async.poll will give the result. */
+  readonly request_id?: number;
+  /** Present when the call was deferred. */
+  readonly status?: "accepted";
+  /** Raw bytes (protocol 2). The body, with `raw`. */
+  readonly tail?: Uint8Array;
+}
+
+/**
+ * One part of the answer of `net.http`.
+ *
+ * The first part tells status and headers; each further one is a piece of the body.
+ */
+export interface NetHttpPart {
+  /** As the server said, 200 to 599. */
+  readonly status_code?: number;
+  /** Names in lower case; repetitions are joined by a comma, those of set-cookie by a line feed. */
+  readonly headers?: { readonly [key: string]: string };
+  /** The URL that answered, after redirects. */
+  readonly url?: string;
+  /** Redirects that were followed. */
+  readonly redirected?: number;
+  /** Raw bytes (protocol 2). A piece of the body. */
+  readonly tail?: Uint8Array;
+}
+
 /** Arguments of `event.subscribe`. */
 export interface EventSubscribeParams {
   /** Types, such as `AGENT_EXITED`. */
@@ -1319,6 +1466,8 @@ export interface AuditLogParams {
   readonly category?: string;
   /** Only lines about this agent; 0 and absent are all that the caller may see. */
   readonly agent_id?: number;
+  /** Only lines about agents of this name, those of earlier kernels too. */
+  readonly agent_name?: string;
   /** Only lines with a greater number. */
   readonly since_id?: number;
   /** Only lines with a smaller number, for paging back. */
@@ -2125,6 +2274,8 @@ export interface SysDescribeResult {
 export interface SysHelloParams {
   /** The highest protocol the client speaks; absent means 1. */
   readonly protocol_version?: number;
+  /** True: the client's clock is virtual. While it is recorded or replayed, frames with number 0 tell it the time. */
+  readonly clock?: boolean;
 }
 
 /** What `sys.hello` answers. */
@@ -2485,6 +2636,50 @@ export interface PermsCalls {
   set(params?: PermsSetParams, options?: CallOptions): Promise<PermsSetResult>;
 }
 
+/** The methods of `clove.secret`. */
+export interface SecretCalls {
+  /**
+   * Keeps a secret, sealed: agents with a rule about it get a placeholder. Operators only.
+   *
+   * `secret.set`, opcode 0x4a, since 0.1.0.
+   *
+   * Takes raw bytes in `options.tail` (protocol 2): the value as UTF-8, instead of `value`.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  set(params: SecretSetParams, options?: CallOptions): Promise<SecretSetResult>;
+  /**
+   * Names the secrets that some rule of the caller's is about, with the caller's placeholders; operators see all.
+   *
+   * `secret.list`, opcode 0x4b, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  list(params?: SecretListParams, options?: CallOptions): Promise<SecretListResult>;
+  /**
+   * Forgets a secret: placeholders of it mean nothing from then on. Operators only.
+   *
+   * `secret.remove`, opcode 0x4c, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  remove(params: SecretRemoveParams, options?: CallOptions): Promise<SecretRemoveResult>;
+}
+
+/** The methods of `clove.net`. */
+export interface NetCalls {
+  /**
+   * Makes an HTTP request as far as the caller's net rules allow, and gives the answer's status, headers and body.
+   *
+   * `net.http`, opcode 0x50, since 0.1.0.
+   *
+   * Takes raw bytes in `options.tail` (protocol 2): the body to send, instead of `body`.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  http(params: NetHttpParams, options?: CallOptions): Stream<NetHttpPart, NetHttpResult>;
+}
+
 /** The methods of `clove.event`. */
 export interface EventCalls {
   /**
@@ -2613,6 +2808,10 @@ export interface Syscalls {
   readonly state: StateCalls;
   /** `perms.*`. */
   readonly perms: PermsCalls;
+  /** `secret.*`. */
+  readonly secret: SecretCalls;
+  /** `net.*`. */
+  readonly net: NetCalls;
   /** `event.*`. */
   readonly event: EventCalls;
   /** `audit.*`. */
@@ -2660,6 +2859,10 @@ export const ROWS: readonly Row[] = [
   ["state", "watch", 0x35, "stream"],
   ["perms", "get", 0x40, "call"],
   ["perms", "set", 0x41, "call"],
+  ["secret", "set", 0x4a, "call"],
+  ["secret", "list", 0x4b, "call"],
+  ["secret", "remove", 0x4c, "call"],
+  ["net", "http", 0x50, "stream"],
   ["event", "subscribe", 0x60, "subscription"],
   ["event", "unsubscribe", 0x61, "call"],
   ["event", "poll", 0x62, "call"],

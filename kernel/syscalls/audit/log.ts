@@ -24,6 +24,9 @@ export const auditLog = defineSyscall({
     ),
     agent_id: agentId("Only lines about this agent; 0 and absent are all that the caller may see.")
       .optional(),
+    agent_name: z.string().max(TEXT_CHARS).optional().describe(
+      "Only lines about agents of this name, those of earlier kernels too.",
+    ),
     since_id: z.int().min(0).optional().describe("Only lines with a greater number."),
     before_id: z.int().min(1).optional().describe("Only lines with a smaller number, for paging back."),
     limit: z.int().min(0).max(MOST).default(100).describe("The newest so many."),
@@ -47,11 +50,11 @@ export const auditLog = defineSyscall({
     ),
     more: z.boolean().describe("True when older lines fit too; ask again with `before_id`."),
   }),
-  record: ({ category, agent_id, limit }) => ({ category, agent_id, limit }),
+  record: ({ category, agent_id, agent_name, limit }) => ({ category, agent_id, agent_name, limit }),
   tool: false,
   async handle(ctx, params) {
     const { caller, services } = ctx;
-    const { category, before_id, limit, event_type, only_success, text, format } = params;
+    const { category, agent_name, before_id, limit, event_type, only_success, text, format } = params;
     let { since_id = 0 } = params;
     const need = plainNeed("admin", "audit.log");
     let agent = params.agent_id || undefined;
@@ -63,6 +66,7 @@ export const auditLog = defineSyscall({
     }
     const { lines, more } = await services.audit.query({
       agent_id: agent,
+      agent_name,
       category: category === undefined ? undefined : categoryOf(category),
       event_type,
       success: only_success,
