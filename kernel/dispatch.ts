@@ -141,7 +141,7 @@ class Call implements Context {
       caller.id,
       concerns(caller),
     );
-    const phrase = PHRASES[need.capability];
+    const phrase = row.phrase?.(need, caller, services.clock.now()) ?? PHRASES[need.capability];
     const text = phrase
       ? `Permission denied: ${phrase}: ${verdict.reason}`
       : `Permission denied: ${verdict.reason}`;

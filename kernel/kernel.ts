@@ -15,6 +15,7 @@ import { Audit } from "./audit/audit.ts";
 import { auditCalls } from "./audit/calls.ts";
 import type { Connection } from "./connection.ts";
 import { Dispatcher } from "./dispatch.ts";
+import { Egress, type Lookup } from "./egress/mod.ts";
 import { EventBus } from "./events.ts";
 import { ExecRunner } from "./exec/exec.ts";
 import { type Identify, identifyPeer } from "./identity.ts";
@@ -29,6 +30,7 @@ import { type MetricsServer, startMetricsServer } from "./metrics/prometheus.ts"
 import type { KernelOptions } from "./options.ts";
 import { Principal, Principals } from "./principals.ts";
 import { makeRunDir, type RunDir } from "./run_dir.ts";
+import { Secrets } from "./secrets/secrets.ts";
 import type { Services } from "./services.ts";
 import { listenUnix, type SocketServer } from "./socket_server.ts";
 import { serveSocket } from "./socket_wire.ts";
@@ -43,6 +45,10 @@ export interface Machine {
   readonly random?: Random;
   readonly launcher?: Launcher;
   readonly storage?: Storage;
+  /** Resolves names for what leaves by the HTTP syscall and the proxies. */
+  readonly lookup?: Lookup;
+  /** Certificates (PEM) that the HTTP syscall trusts beside the usual ones. */
+  readonly certificates?: readonly string[];
 }
 
 /** How to start a kernel inside a program. Without a socket it can be reached through {@link Kernel.connect} only. */
@@ -125,12 +131,30 @@ class RunningKernel implements Kernel {
     const storage = this.#storage = options.machine?.storage ??
       openStorage({ dir: options.data ?? null, clock, log });
     const require: readonly Wall[] = options.require ?? [];
-    const launcher = this.#launcher = options.machine?.launcher ??
+    const base = options.machine?.launcher ??
       await chooseLauncher({ sandbox: options.sandbox ?? true, runDir: runDir.path, log });
 
     const principals = new Principals();
     const events = new EventBus(clock);
     const audit = new Audit({ clock, storage, log });
+    const secrets = new Secrets({
+      clock,
+      random,
+      storage,
+      onUse: (principal, entry) => egress.of(principal).noteSecret(entry),
+    });
+    const egress = new Egress({
+      clock,
+      random,
+      log,
+      audit,
+      events,
+      principals,
+      substituteFor: (principal) => secrets.substituteFor(principal),
+      lookup: options.machine?.lookup,
+      ca: options.machine?.certificates,
+    });
+    const launcher = this.#launcher = egress.through(base);
     const mail = new Mail(clock, events);
     const agents = new Agents({
       clock,
@@ -145,6 +169,10 @@ class RunningKernel implements Kernel {
       runDir: runDir.path,
       onChannel: (socket, principal) => this.#serve(socket, principal),
       listenPrivate: (path, principal) => this.#listenPrivate(path, principal),
+      variables: async (principal, network) => ({
+        ...secrets.variablesOf(principal),
+        ...await egress.variables(principal, network),
+      }),
     });
     this.services = {
       clock,
@@ -156,6 +184,8 @@ class RunningKernel implements Kernel {
       audit,
       mail,
       agents,
+      egress,
+      secrets,
       info: {
         version: VERSION,
         families: FAMILIES,
@@ -217,6 +247,7 @@ class RunningKernel implements Kernel {
     await Promise.all(this.#servers.map((server) => server.close()));
     await this.services?.agents.close();
     await this.#metrics?.close();
+    this.services?.egress.close();
     await this.services?.audit.close();
     await this.services?.state.close();
     await this.#storage?.close();

@@ -60,6 +60,10 @@ export const LIMITS = {
   streamCreditBytes: 256 * 1024,
   /** Streams and subscriptions of one connection. */
   streams: 64,
+  /** Sealed secrets: each agent's placeholders are looked through when one of them is used. */
+  secrets: 256,
+  /** One secret: a header that holds it must leave room for the others. */
+  secretBytes: 16 * 1024,
   /** Ended agents remembered for LIST `all`, WAIT and `logs`. */
   endedAgents: 256,
 } as const;

@@ -9,12 +9,14 @@ import type { Random } from "../worlds/random.ts";
 import type { Agents } from "./agents/agents.ts";
 import type { AsyncResults } from "./async_results.ts";
 import type { Audit } from "./audit/audit.ts";
+import type { Egress } from "./egress/mod.ts";
 import type { EventBus } from "./events.ts";
 import type { ExecRunner } from "./exec/exec.ts";
 import type { Log } from "./log.ts";
 import type { Mail } from "./mail.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { Principals } from "./principals.ts";
+import type { Secrets } from "./secrets/secrets.ts";
 import type { StateStore } from "./state/state.ts";
 import type { Storage } from "./storage/storage.ts";
 
@@ -34,6 +36,8 @@ export interface Services {
   readonly events: EventBus;
   readonly asyncResults: AsyncResults;
   readonly audit: Audit;
+  readonly egress: Egress;
+  readonly secrets: Secrets;
   readonly metrics: Metrics;
 }
 

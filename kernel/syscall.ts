@@ -73,6 +73,8 @@ export interface Syscall<P extends z.ZodType = z.ZodType, R extends z.ZodType = 
   readonly result: R;
   /** What the caller must hold, as far as the arguments alone tell; handlers `demand` the rest once they know it. */
   readonly needs?: (params: z.output<P>, caller: Principal) => readonly Need[];
+  /** The original's words for a refusal, which stand before ours. */
+  readonly phrase?: (need: Need, caller: Principal, now: number) => string;
   /** Which arguments the audit line keeps. Never secrets, never contents. */
   readonly record: (params: z.output<P>) => Record<string, unknown>;
   /** True when it is offered to language models over MCP. */

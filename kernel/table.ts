@@ -40,8 +40,12 @@ import { metricsAgent } from "./syscalls/metrics/agent.ts";
 import { metricsAgents } from "./syscalls/metrics/agents.ts";
 import { metricsCgroup } from "./syscalls/metrics/cgroup.ts";
 import { metricsSystem } from "./syscalls/metrics/system.ts";
+import { netHttp } from "./syscalls/net/http.ts";
 import { permsGet } from "./syscalls/perms/get.ts";
 import { permsSet } from "./syscalls/perms/set.ts";
+import { secretList } from "./syscalls/secret/list.ts";
+import { secretRemove } from "./syscalls/secret/remove.ts";
+import { secretSet } from "./syscalls/secret/set.ts";
 import { stateCas } from "./syscalls/state/cas.ts";
 import { stateDelete } from "./syscalls/state/delete.ts";
 import { stateFetch } from "./syscalls/state/fetch.ts";
@@ -88,6 +92,10 @@ export const TABLE: readonly Syscall[] = [
   stateWatch,
   permsGet,
   permsSet,
+  secretSet,
+  secretList,
+  secretRemove,
+  netHttp,
   eventSubscribe,
   eventUnsubscribe,
   eventPoll,

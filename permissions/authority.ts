@@ -4,7 +4,7 @@ import { type Amount, type Need, withAddress } from "./need.ts";
 import { meet, type Policy } from "./policy.ts";
 import { Reservation } from "./reservation.ts";
 import type { Allowed, Refused, Verdict } from "./verdict.ts";
-import { BOUNDS } from "./vocabulary.ts";
+import { BOUNDS, type Capability } from "./vocabulary.ts";
 import { decide, ended, needFault, refuse, refuseBy, weigh } from "./weigh.ts";
 
 /** One station of the way by which an act was allowed: whose right, which counter, by which grant. */
@@ -103,6 +103,12 @@ export class Authority {
   explain(need: Need, nowMs: number): Verdict {
     const found = this.#ask(need, nowMs);
     return "allowed" in found ? found : found.verdict;
+  }
+
+  /** Whether there is anything of a kind that it may do: its own policy says so, or a grant. For explanations. */
+  holds(capability: Capability): boolean {
+    const any = ({ layers }: Policy): boolean => layers.every((each) => each.allowing(capability).length > 0);
+    return any(this.#base) || this.#grants.some((grant) => isAlive(grant) && any(grant.rules));
   }
 
   /**

@@ -44,6 +44,7 @@ export {
   type PermissionView,
   toPermissionObject,
 } from "./permission_object.ts";
+export { namesLoopback } from "./loopback.ts";
 export { compileDenoFlags, type DenoView } from "./deno_flags.ts";
 export { type AddressClass, classifyAddress } from "./address.ts";
 export { canonicalHost } from "./host.ts";

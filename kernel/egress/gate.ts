@@ -29,15 +29,16 @@ export interface Gate {
  *
  * @param authority What the agent holds; looked at anew each time.
  * @param name The agent's name, for the command that a receipt proposes.
+ * @param now Milliseconds since 1970, for rules that end.
  */
-export function gateOf(authority: Authority, name: string): Gate {
+export function gateOf(authority: Authority, name: string, now: () => number = Date.now): Gate {
   const named = (verdict: Verdict): Verdict =>
     verdict.allowed
       ? verdict
       : { ...verdict, receipt: { ...verdict.receipt, ask: askFor(verdict.receipt, name) } };
   return {
-    weigh: (need, nowMs = Date.now()) => named(authority.weigh(need, nowMs)),
-    address: (need, ip) => named(addressAllowed(authority, need, ip)),
+    weigh: (need, nowMs = now()) => named(authority.weigh(need, nowMs)),
+    address: (need, ip) => named(addressAllowed(authority, need, ip, now())),
   };
 }
 

@@ -53,12 +53,22 @@ export interface HttpResponse extends Omit<HttpStream, "body" | "close"> {
  * @param hooks The kernel's additions.
  * @throws {EgressError} Where there is no whole answer. A status such as 404 is an answer.
  */
-export async function request(
+export function request(
   request: HttpRequest,
   gate: Gate,
   hooks: HttpHooks = {},
 ): Promise<HttpResponse> {
-  const { body, close: _, bytesDown, ...answer } = await start(request, gate, hooks);
+  return requestPlanned(planRequest(request), gate, hooks, request.signal);
+}
+
+/** As {@link request}, for a request that {@link planRequest} has checked; the gate is asked about its very need. */
+export async function requestPlanned(
+  plan: Plan,
+  gate: Gate,
+  hooks: HttpHooks,
+  signal: AbortSignal | undefined,
+): Promise<HttpResponse> {
+  const { body, close: _, bytesDown, ...answer } = await start(plan, gate, hooks, signal);
   const pieces: Uint8Array[] = [];
   let length = 0;
   for await (const piece of body) {
@@ -82,22 +92,32 @@ export async function request(
  * @param hooks The kernel's additions.
  * @throws {EgressError} Where there is no answer.
  */
-export async function requestStream(
+export function requestStream(
   request: HttpRequest,
   gate: Gate,
   hooks: HttpHooks = {},
 ): Promise<HttpStream> {
-  const { bytesDown: _, ...stream } = await start(request, gate, hooks);
+  return requestStreamPlanned(planRequest(request), gate, hooks, request.signal);
+}
+
+/** As {@link requestStream}, for a request that was checked. */
+export async function requestStreamPlanned(
+  plan: Plan,
+  gate: Gate,
+  hooks: HttpHooks,
+  signal: AbortSignal | undefined,
+): Promise<HttpStream> {
+  const { bytesDown: _, ...stream } = await start(plan, gate, hooks, signal);
   return stream;
 }
 
 async function start(
-  request: HttpRequest,
+  plan: Plan,
   gate: Gate,
   hooks: HttpHooks,
+  signal: AbortSignal | undefined,
 ): Promise<HttpStream & { bytesDown: () => number }> {
-  const plan = planRequest(request);
-  const deadline = new Deadline(plan.timeoutMs, plan.hop.target.label, request.signal);
+  const deadline = new Deadline(plan.timeoutMs, plan.hop.target.label, signal);
   try {
     deadline.signal.throwIfAborted();
     let hop = plan.hop;

@@ -12,7 +12,16 @@ export { type Lookup, Resolver, type ResolverOptions, systemLookup } from "./res
 export type { SecretPlace, Substitute } from "./secrets.ts";
 export type { Header } from "./http1.ts";
 export { headerObject } from "./headers.ts";
-export { type HttpResponse, type HttpStream, request, requestStream } from "./http_client.ts";
-export type { HttpHooks, HttpRequest } from "./http_request.ts";
+export {
+  type HttpResponse,
+  type HttpStream,
+  request,
+  requestPlanned,
+  requestStream,
+  requestStreamPlanned,
+} from "./http_client.ts";
+export { type HttpHooks, type HttpRequest, type Plan, planRequest } from "./http_request.ts";
+export { Egress, type EgressOptions } from "./egress.ts";
+export { EgressAccount } from "./account.ts";
 export { PassageWatch } from "./watch.ts";
 export { EgressProxy, type ProxyOptions, type ProxyStats } from "./proxy.ts";

@@ -56,6 +56,7 @@ export class Passage {
   #ip: string | null = null;
   #rule: string | null = null;
   #failure: EgressError | null = null;
+  #revoked = false;
   #finished = false;
 
   /** @param options See {@link PassageOptions}. Nothing happens yet. */
@@ -86,7 +87,7 @@ export class Passage {
   async connect(): Promise<Socket> {
     const { target, gate, resolver, limits, ca } = this.#options;
     const { signal } = this;
-    this.#allow(gate.weigh(target.need, Date.now()));
+    this.#allow(gate.weigh(target.need));
     const resolved = await resolver.resolve(target, gate, signal);
     if ("refused" in resolved) {
       this.#ip = resolved.ip;
@@ -111,7 +112,10 @@ export class Passage {
    */
   recheck(): void {
     const { gate, target } = this.#options;
-    if (this.#socket !== null && this.#ip !== null) this.#allow(gate.address(target.need, this.#ip));
+    if (this.#socket === null || this.#ip === null) return;
+    const verdict = gate.address(target.need, this.#ip);
+    this.#revoked = !verdict.allowed;
+    this.#allow(verdict);
   }
 
   /** Ends it from outside: what is under way fails with `failure`. */
@@ -135,9 +139,8 @@ export class Passage {
     const failure = this.#failure ??= this.#explain(error);
     if (failure.code !== "denied") this.#end(this.#rule !== null, null, failure.message);
     else {
-      const revoked = this.#socket !== null;
       this.#rule = failure.receipt?.rule ?? this.#rule;
-      this.#end(revoked, failure.receipt, revoked ? "revoked" : "refused");
+      this.#end(this.#revoked, failure.receipt, this.#revoked ? "revoked" : "refused");
     }
     return failure;
   }
