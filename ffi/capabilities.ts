@@ -7,6 +7,7 @@ import type { Chain } from "./program.ts";
 
 const PR_SET_PDEATHSIG = 1;
 const PR_SET_DUMPABLE = 4;
+const PR_SET_NAME = 15;
 const PR_CAPBSET_DROP = 24;
 const PR_SET_CHILD_SUBREAPER = 36;
 const PR_SET_NO_NEW_PRIVS = 38;
@@ -46,6 +47,11 @@ export function noNewPrivileges(chain: Chain): void {
 /** Nobody without privilege over this process can trace it or look into it. */
 export function hide(chain: Chain): void {
   chain.add("become undumpable", "prctl", [PR_SET_DUMPABLE, 0, 0, 0, 0]);
+}
+
+/** Names the process as `ps` shows it; at most 15 bytes. */
+export function nameProcess(chain: Chain, name: string): void {
+  chain.attempt(`be called ${name}`, "prctl", [PR_SET_NAME, chain.program.arena.string(name), 0, 0, 0]);
 }
 
 /** Dies with the parent. Changing ids clears this, so it comes after them. */

@@ -235,6 +235,7 @@ class Assembler implements Assembled {
     const { program } = this;
     const init = this.#chain();
     init.add("close the launcher's descriptors", "close_range", [this.#initFree, LAST_DESCRIPTOR, 0]);
+    capabilities.nameProcess(init, "clove-init"); // else it is called by the number of its image's descriptor
     // The host's /proc names processes as the host does; asked through it, the agent learns its number there.
     const hostProc = this.#initFree++;
     init.add("open the host's /proc", "openat", [AT_FDCWD, "/proc", O_PATH_CLOEXEC]);

@@ -1,0 +1,269 @@
+/**
+ * What limits do, shown on a machine with a pure cgroup v2. `vm_test.ts` runs this in the guest; on a machine that has
+ * cgroup v2 itself, `deno test -A tests/vm/cgroup_suite.ts` as root does too.
+ */
+import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
+import type { LaunchRequest, Limits, Pressure, Process } from "../../kernel/agents/launch.ts";
+import { collect, type Fixture, NO_LIMITS, PYTHON, requestFor, sandbox, until } from "../sandbox_fixture.ts";
+
+const MIB = 1024 * 1024;
+
+function limitTest(name: string, fn: (box: Fixture) => Promise<void>): void {
+  Deno.test({
+    name,
+    sanitizeResources: false,
+    sanitizeOps: false,
+    async fn() {
+      await using box = await sandbox();
+      await fn(box);
+    },
+  });
+}
+
+function limited(
+  argv: readonly string[],
+  limits: Partial<Limits>,
+  more: Partial<LaunchRequest> = {},
+): LaunchRequest {
+  return requestFor(argv, { limits: { ...NO_LIMITS, ...limits }, require: ["cgroup"], ...more });
+}
+
+/** One large piece: small ones let the kernel reclaim and read again the program's own pages for a minute. */
+const HOG = [PYTHON, "-c", "x = b'x' * (256 << 20)"];
+const SLEEPER = ["/bin/sleep", "100"];
+
+limitTest("all walls stand, and the isolation says so", async ({ launcher }) => {
+  const process = await launcher.launch(
+    limited(["/bin/true"], { memory: 64 * MIB, max_pids: 32, cpu_quota: 50_000 }),
+  );
+  await collect(process);
+  const { isolation } = process;
+  deepStrictEqual(isolation.missing, []);
+  strictEqual(isolation.fully_isolated, true);
+  deepStrictEqual(isolation.cgroups, {
+    available: true,
+    memory_limit: true,
+    cpu_quota: true,
+    pids_limit: true,
+  });
+  match(
+    launcher.description,
+    /^sandbox \(root, cgroup v2, the top of what is mounted, at \/sys\/fs\/cgroup\/clove-\d+-\d+\)$/,
+  );
+});
+
+limitTest("the memory limit kills the hog, says so, and leaves its neighbour alone", async ({ launcher }) => {
+  const neighbour = await launcher.launch(limited(SLEEPER, { memory: 64 * MIB }));
+  const { exit } = await collect(await launcher.launch(limited(HOG, { memory: 64 * MIB })));
+  deepStrictEqual([exit.reason, exit.code, exit.cause], ["oom", 137, "killed by the memory limit, 64 MiB"]);
+  strictEqual(await neighbour.signal("SIGTERM"), true);
+  strictEqual((await collect(neighbour)).exit.signal, "SIGTERM");
+});
+
+limitTest("the memory limit ends the whole agent, not one process of it", async ({ launcher }) => {
+  const code = `import os, time
+if os.fork() == 0: x = b"x" * (256 << 20)
+time.sleep(60)`;
+  const { exit } = await collect(await launcher.launch(limited([PYTHON, "-c", code], { memory: 64 * MIB })));
+  strictEqual(exit.reason, "oom");
+  ok(exit.duration_ms < 30_000, "the parent slept on");
+});
+
+limitTest("files in /tmp count as the agent's memory", async ({ launcher }) => {
+  const script = "head -c 60M /dev/zero > /tmp/f && echo through";
+  const { exit, stdout } = await collect(
+    await launcher.launch(limited(["/bin/sh", "-c", script], { memory: 24 * MIB })),
+  );
+  strictEqual(stdout, "");
+  ok(exit.reason === "oom" || exit.code !== 0, exit.cause);
+});
+
+limitTest("a fork bomb stops at the limit of processes", async ({ launcher }) => {
+  const code = `import os, time
+n = 1
+try:
+  while True:
+    if os.fork() == 0: time.sleep(60)
+    n += 1
+except OSError: print(n, flush=True)
+os._exit(0)`;
+  const { stdout } = await collect(await launcher.launch(limited([PYTHON, "-c", code], { max_pids: 20 })));
+  strictEqual(Number(stdout), 19); // the twentieth is init
+});
+
+limitTest("the CPU quota holds to within a tenth", async ({ launcher }) => {
+  const code = `import time
+def used(seconds):
+  start, end = time.process_time(), time.monotonic() + seconds
+  while time.monotonic() < end: pass
+  return (time.process_time() - start) / seconds
+used(1)
+print(used(6))`;
+  const { stdout } = await collect(
+    await launcher.launch(limited([PYTHON, "-c", code], { cpu_quota: 30_000 })),
+  );
+  const share = Number(stdout);
+  ok(share > 0.27 && share < 0.33, `${share} of a CPU instead of 0.3`);
+});
+
+limitTest("limits are 64 bits wide, and read back", async ({ launcher }) => {
+  const process = await launcher.launch(limited(SLEEPER, { memory: 6 * 1024 * MIB, cpu_shares: 2048 }));
+  const read = (file: string): string => Deno.readTextFileSync(`${process.cgroup}/${file}`).trim();
+  deepStrictEqual(
+    [read("memory.max"), read("memory.swap.max"), read("cpu.weight"), read("memory.oom.group")],
+    [
+      String(6 * 1024 * MIB),
+      "0",
+      "200",
+      "1",
+    ],
+  );
+  await process.kill();
+});
+
+limitTest("limits change on a running agent", async ({ launcher }) => {
+  const process = await launcher.launch(limited(SLEEPER, { memory: 64 * MIB }));
+  const wanted = { ...NO_LIMITS, memory: 32 * MIB, max_pids: 7, cpu_quota: 200_000 };
+  deepStrictEqual(await process.setLimits(wanted), { applied: wanted, missing: [] });
+  strictEqual(Deno.readTextFileSync(`${process.cgroup}/cpu.max`).trim(), "200000 100000");
+  await process.kill();
+});
+
+limitTest("pausing freezes every process, and a frozen agent can be killed", async ({ launcher }) => {
+  const process = await launcher.launch(limited(["/bin/sh", "-c", "sleep 100 & while :; do :; done"], {}));
+  await process.pause();
+  match(Deno.readTextFileSync(`${process.cgroup}/cgroup.events`), /frozen 1/);
+  await process.resume();
+  match(Deno.readTextFileSync(`${process.cgroup}/cgroup.events`), /frozen 0/);
+  await process.pause();
+  await process.kill();
+  strictEqual((await process.exited).signal, "SIGKILL");
+});
+
+limitTest("pressure is told: memory at its limit, forks refused, CPU throttled", async ({ launcher }) => {
+  const told = async (process: Process, resource: string): Promise<Pressure> => {
+    const { promise, resolve, reject } = Promise.withResolvers<Pressure>();
+    process.onPressure((warning) => warning.resource === resource && resolve(warning));
+    // The watch itself does not keep a kernel running; the timer does.
+    const timer = setTimeout(
+      () => reject(new Error(`Cannot wait any longer for a warning on ${resource}`)),
+      20_000,
+    );
+    const warning = await promise;
+    clearTimeout(timer);
+    await process.kill();
+    return warning;
+  };
+  const memory = "import time\nx = b'x' * (56 << 20)\ntime.sleep(60)";
+  const near = await told(
+    await launcher.launch(limited([PYTHON, "-c", memory], { memory: 64 * MIB })),
+    "memory",
+  );
+  strictEqual(near.limit, 64 * MIB);
+  ok(near.percent >= 90, near.detail);
+  const bomb = `import os, time
+time.sleep(0.5)
+while True:
+  try:
+    if os.fork() == 0: time.sleep(60)
+  except OSError: time.sleep(0.1)`;
+  const forks = await told(await launcher.launch(limited([PYTHON, "-c", bomb], { max_pids: 10 })), "pids");
+  match(forks.detail, /^the limit of processes refused \d+ forks$/);
+  const busy = await launcher.launch(
+    limited(["/bin/sh", "-c", "while :; do :; done"], { cpu_quota: 10_000 }),
+  );
+  match((await told(busy, "cpu")).detail, /^the CPU quota ran out in \d+ of \d+ periods$/);
+});
+
+limitTest("a kill by the memory limit is told, though it came between two looks", async ({ launcher }) => {
+  const process = await launcher.launch(limited(HOG, { memory: 32 * MIB }));
+  const told: Pressure[] = [];
+  process.onPressure((warning) => told.push(warning));
+  await collect(process);
+  match(told.at(-1)?.detail ?? "", /^the memory limit killed \d+ processes$/);
+});
+
+limitTest("nothing is left of a cgroup, and none is used twice", async ({ launcher }) => {
+  const first = await launcher.launch(limited(SLEEPER, {}));
+  const second = await launcher.launch(limited(SLEEPER, {}));
+  ok(first.cgroup && second.cgroup && first.cgroup !== second.cgroup);
+  await Promise.all([first.kill(), second.kill()]);
+  const left = (path: string): boolean => {
+    try {
+      return Deno.statSync(path).isDirectory;
+    } catch {
+      return false; // removed
+    }
+  };
+  await until(() => !left(first.cgroup!) && !left(second.cgroup!), "the cgroups to go");
+  await launcher.launch(limited(["/nonexistent"], {})).catch(() => {});
+  const parent = first.cgroup.slice(0, first.cgroup.lastIndexOf("/"));
+  deepStrictEqual([...Deno.readDirSync(parent)].filter(({ isDirectory }) => isDirectory), []);
+});
+
+Deno.test("a launcher takes its own directory with it", () => {
+  deepStrictEqual(
+    [...Deno.readDirSync("/sys/fs/cgroup")].filter(({ name }) => name.startsWith("clove-")),
+    [],
+  );
+});
+
+/** Runs a kernel in a cgroup made for it, as a user, and returns what it prints. */
+async function kernelIn(cgroup: string, uid: number, extra = ""): Promise<string> {
+  const program = `
+    import { sandbox, collect, requestFor, NO_LIMITS } from ${
+    JSON.stringify(new URL("../sandbox_fixture.ts", import.meta.url).href)
+  };
+    const box = await sandbox();
+    const limits = { ...NO_LIMITS, memory: 67108864, max_pids: 30, cpu_quota: 50000 };
+    const process = await box.launcher.launch(requestFor(["/bin/cat", "/proc/self/cgroup"], { limits }));
+    const { stdout } = await collect(process);
+    console.log(JSON.stringify([process.isolation.cgroups, process.isolation.degraded_reason ?? null, stdout, Deno.readTextFileSync("/proc/self/cgroup").trim()]));`;
+  const home = await Deno.makeTempDir();
+  await Deno.chown(home, uid, uid);
+  await Deno.writeTextFile(`${home}/kernel.ts`, program);
+  const script = `echo $$ > ${cgroup}/cgroup.procs; ${extra}
+    exec setpriv --reuid=${uid} --regid=${uid} --clear-groups "$0" run -A --no-check ${home}/kernel.ts`;
+  const { stdout, stderr } = await new Deno.Command("sh", {
+    args: ["-c", script, Deno.execPath()],
+    env: { HOME: home, DENO_DIR: `${home}/deno` },
+  }).output();
+  return new TextDecoder().decode(stdout).trim() || new TextDecoder().decode(stderr);
+}
+
+const ALL = { available: true, memory_limit: true, cpu_quota: true, pids_limit: true };
+const NONE = { available: false, memory_limit: false, cpu_quota: false, pids_limit: false };
+
+Deno.test("an ordinary user with a delegated subtree gets limits", async () => {
+  const cgroup = "/sys/fs/cgroup/delegated";
+  await Deno.mkdir(cgroup);
+  for (const file of ["", "/cgroup.procs", "/cgroup.subtree_control", "/cgroup.threads"]) {
+    await Deno.chown(cgroup + file, 65534, 65534);
+  }
+  const [cgroups, reason, seen, own] = JSON.parse(await kernelIn(cgroup, 65534));
+  deepStrictEqual([cgroups, reason], [ALL, null]);
+  strictEqual(seen, "0::/\n");
+  strictEqual(own, "0::/delegated/clove-kernel"); // it moved out of the cgroup that it divides
+});
+
+Deno.test("an ordinary user without delegation is told by name what is missing", async () => {
+  const cgroup = "/sys/fs/cgroup/foreign";
+  await Deno.mkdir(cgroup);
+  const [cgroups, reason] = JSON.parse(await kernelIn(cgroup, 65534));
+  deepStrictEqual(cgroups, NONE);
+  match(reason, /Cannot make \/sys\/fs\/cgroup\/foreign\/clove-kernel: Permission denied/);
+});
+
+Deno.test("root in a cgroup of its own divides that one", async () => {
+  const cgroup = "/sys/fs/cgroup/service";
+  await Deno.mkdir(cgroup);
+  const [cgroups, , , own] = JSON.parse(await kernelIn(cgroup, 0));
+  deepStrictEqual([cgroups, own], [ALL, "0::/service/clove-kernel"]);
+});
+
+Deno.test("root beside other processes uses the top, and moves nobody", async () => {
+  const cgroup = "/sys/fs/cgroup/session";
+  await Deno.mkdir(cgroup);
+  const [cgroups, , , own] = JSON.parse(await kernelIn(cgroup, 0, "sleep 60 > /dev/null 2>&1 &"));
+  deepStrictEqual([cgroups, own], [ALL, "0::/session"]);
+});

@@ -1,0 +1,43 @@
+/** The suites that need a pure cgroup v2, in a guest: one guest, one step for each of its tests. */
+import { ok } from "node:assert/strict";
+import { lacks } from "../facilities.ts";
+import { ROOT } from "../root.ts";
+import { runInGuest } from "./guest.ts";
+
+Deno.test({
+  name: "limits hold on a machine with cgroup v2",
+  // The guest's kernel and its busybox come from Debian's packages, and its programs are this machine's.
+  ignore: lacks("linux", "qemu") || Deno.build.arch !== "x86_64" || !onDebian(),
+  sanitizeResources: false,
+  async fn(t) {
+    const suite = "tests/vm/cgroup_suite.ts";
+    const denoDir = await warm(suite);
+    const { status, output } = await runInGuest([Deno.execPath(), "test", "-A", "--no-check", suite], {
+      cwd: ROOT,
+      env: { HOME: "/root", DENO_DIR: denoDir, NO_COLOR: "1" },
+      timeout: 240,
+    });
+    const results = [...output.matchAll(/^(.+) \.\.\. (?:.*\n)*?.*?\b(ok|FAILED|ignored) \(\d/gm)];
+    for (const [, name = "", result] of results) {
+      await t.step({ name, ignore: result === "ignored", fn: () => ok(result === "ok", output) });
+    }
+    ok(results.length > 0 && status === 0, output);
+  },
+});
+
+/** Compiles on the host: the guest has no network, and is slow. */
+async function warm(suite: string): Promise<string> {
+  const { success, stderr } = await new Deno.Command(Deno.execPath(), { args: ["cache", `${ROOT}/${suite}`] })
+    .output();
+  ok(success, new TextDecoder().decode(stderr));
+  const info = await new Deno.Command(Deno.execPath(), { args: ["info", "--json"] }).output();
+  return JSON.parse(new TextDecoder().decode(info.stdout)).denoDir;
+}
+
+function onDebian(): boolean {
+  try {
+    return Deno.statSync("/etc/debian_version").isFile;
+  } catch {
+    return false; // another system
+  }
+}
