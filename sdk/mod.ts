@@ -14,6 +14,7 @@
  * @module
  */
 export { type Clove, connect, type ConnectOptions, type Message } from "./client/connect.ts";
+export type { AgentRun, AgentTools } from "./client/agents.ts";
 export type { ReconnectOptions } from "./client/client.ts";
 export type { CallOptions } from "./client/session.ts";
 export type { Stream } from "./client/stream.ts";

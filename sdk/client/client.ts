@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { ProtocolVersion } from "../protocol/mod.ts";
-import { ConnectionError } from "./errors.ts";
+import type { ProtocolVersion, SyscallError } from "../protocol/mod.ts";
+import { ConnectionError, TimeoutError } from "./errors.ts";
 import { type CallOptions, type Request, Session, type Welcome } from "./session.ts";
 import { Inflow, type Stream } from "./stream.ts";
 import { ROWS } from "./syscalls.generated.ts";
@@ -64,23 +64,30 @@ export class Client {
 
   /** A request with parts, or a subscription. */
   stream<Part, Result>(request: Request, options: CallOptions, subscribes: boolean): Stream<Part, Result> {
-    const { signal } = options;
-    const inflow = new Inflow<Part, Result>(() => signal?.removeEventListener("abort", onAbort));
-    const onAbort = () => {
-      inflow.finish(signal!.reason, true);
-    };
+    const { signal, timeoutMs, tail } = options;
+    let timer: ReturnType<typeof setTimeout> | null = null;
+    const inflow = new Inflow<Part, Result>(() => {
+      signal?.removeEventListener("abort", onAbort);
+      if (timer !== null) clearTimeout(timer);
+    });
+    const onAbort = () => inflow.finish(signal!.reason, true);
     if (signal?.aborted) {
       inflow.finish(signal.reason);
       return inflow;
     }
     signal?.addEventListener("abort", onAbort);
+    if (timeoutMs !== undefined) {
+      timer = setTimeout(() => {
+        const message = `Gave up on ${request.name}: it had not ended within ${timeoutMs} ms`;
+        inflow.finish(new TimeoutError(message, timeoutMs), true);
+      }, timeoutMs);
+    }
     const resubscribe = subscribes && this.#options.reconnect?.resubscribe === true;
     const onEnd = (error: unknown) => {
       if (resubscribe && error instanceof ConnectionError && !this.#closed && !inflow.ended) start();
       else inflow.finish(error);
     };
     const start = () => {
-      const { tail } = options;
       if (this.#session.end === null) this.#session.stream(request, inflow, { subscribes, tail, onEnd });
       else {
         this.#later(request).then(
@@ -90,6 +97,13 @@ export class Client {
       }
     };
     start();
+    return inflow;
+  }
+
+  /** A stream that has failed before it began. */
+  refuse<Part, Result>(error: SyscallError): Stream<Part, Result> {
+    const inflow = new Inflow<Part, Result>();
+    inflow.finish(error);
     return inflow;
   }
 

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { ProtocolVersion } from "../protocol/mod.ts";
+import { type ProtocolVersion, SyscallError } from "../protocol/mod.ts";
+import { type AgentTools, runAgent } from "./agents.ts";
 import { Client, familiesOf, type ReconnectOptions } from "./client.ts";
 import { connectTo, findTransport } from "./find.ts";
 import type { CallOptions } from "./session.ts";
@@ -57,6 +58,8 @@ export interface Clove extends Syscalls, AsyncDisposable {
   events(types: readonly string[], options?: CallOptions): Stream<EventSubscribePart, EventSubscribeResult>;
   /** The caller's mail, message by message, as it comes. A message is taken from the mailbox when it is yielded. */
   messages(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<Message>;
+  /** Whole agents, from start to end. */
+  readonly agents: AgentTools;
   /** Sends what is waiting, then closes. Requests that are open fail with a `ConnectionError`. */
   close(): Promise<void>;
 }
@@ -122,7 +125,14 @@ function cloveOf(client: Client): Clove {
     },
     request: (opcode, params, options) =>
       client.call({ name: `opcode 0x${opcode.toString(16).padStart(2, "0")}`, opcode, params }, options),
-    events: (types, options) => families.event.subscribe({ event_types: [...types] }, options),
+    events: (types, options) => {
+      if (client.welcome.protocol === 2) {
+        return families.event.subscribe({ event_types: [...types] }, options);
+      }
+      const message = "Cannot follow events in protocol 1: use event.subscribe and event.poll";
+      return client.refuse(new SyscallError("unsupported", message));
+    },
+    agents: { run: (params, options) => runAgent(families, params, options) },
     messages: (options = {}) => mail(families, options),
     close: () => client.close(),
     [Symbol.asyncDispose]: () => client.close(),

@@ -9,7 +9,7 @@ export class ConnectionError extends Error {
   /** True when the request may have reached the kernel; false when not one byte of it left this process. */
   readonly sent: boolean;
 
-  /** @param options `sent` is about the request that fails with this error; false when there is none. */
+  /** Says what broke; `sent` is about the request that fails with this error, false when there is none. */
   constructor(message: string, options: { sent?: boolean; cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.name = "ConnectionError";

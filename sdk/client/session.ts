@@ -36,7 +36,7 @@ export interface Welcome {
 export interface CallOptions {
   /** Gives the request up when aborted; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** Gives the request up after so many milliseconds, with a {@link TimeoutError}. */
+  /** Gives the request, or the whole stream, up after so many milliseconds, with a {@link TimeoutError}. */
   readonly timeoutMs?: number;
   /** Raw bytes that go with the request, for those that take them (protocol 2). */
   readonly tail?: Uint8Array;

@@ -68,7 +68,9 @@ class ConnTransport implements Transport {
 
 /** A pair of streams, as an embedded kernel's `connect()` gives, or a `WebSocketStream` does. */
 export interface StreamPair {
+  /** What the kernel sends. */
   readonly readable: ReadableStream<Uint8Array>;
+  /** What goes to the kernel. */
   readonly writable: WritableStream<Uint8Array>;
 }
 

@@ -46,6 +46,7 @@ const KNOWN_FLAGS = 0x1f;
 export interface Frame {
   /** The connection's agent number in protocol 1, the request's number in protocol 2. */
   readonly id: number;
+  /** Which syscall; an answer has that of its request. */
   readonly opcode: number;
   /** Always 0 in protocol 1. */
   readonly flags: number;
@@ -94,7 +95,7 @@ export class FrameParser {
   #partial: Uint8Array | null = null;
   #partialLength = 0;
 
-  /** @param maxPayload Bytes; a longer payload is a {@link FrameError}. */
+  /** A payload of more than `maxPayload` bytes is a {@link FrameError}. */
   constructor(maxPayload: number = MAX_PAYLOAD_BYTES) {
     this.#maxPayload = maxPayload;
   }

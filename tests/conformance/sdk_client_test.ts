@@ -1,6 +1,13 @@
 /** The SDK's client against a real kernel, in memory and over a socket, in both protocols. */
 import { deepStrictEqual, ok, rejects, strictEqual } from "node:assert/strict";
-import { type Clove, connect, type ConnectOptions, SyscallError } from "@clove/sdk";
+import {
+  type Clove,
+  connect,
+  ConnectionError,
+  type ConnectOptions,
+  SyscallError,
+  TimeoutError,
+} from "@clove/sdk";
 import { type Kernel, startKernel } from "../../kernel/main.ts";
 
 interface Stage {
@@ -153,4 +160,79 @@ conforms("a stream is refused in protocol 1, with what to do", [1], async ({ clo
     clove.state.watch({}).drain(),
     (error) => error instanceof SyscallError && error.code === "unsupported",
   );
+});
+
+conforms("events cannot be followed in protocol 1, and it says what can", [1], async ({ clove }) => {
+  await rejects(
+    clove.events(["CUSTOM"]).next(),
+    (error) => error instanceof SyscallError && error.code === "unsupported",
+  );
+});
+
+conforms(
+  "a stream out of time ends with a TimeoutError and leaves the connection alive",
+  [2],
+  async ({ clove }) => {
+    const changes = clove.state.watch({}, { timeoutMs: 20 });
+    strictEqual((await changes.next()).value?.action, "watching");
+    await rejects(changes.next(), TimeoutError);
+    strictEqual(await clove.sys.noop(1), 1);
+  },
+);
+
+conforms("an agent is run, followed and waited for", [2], async ({ clove }) => {
+  const command = ["sh", "-c", "echo out; echo err >&2; exit 3"];
+  const { agent, output, ended } = await clove.agents.run({ command, sandboxed: false });
+  ok(agent.pid > 0);
+  const written = { stdout: "", stderr: "" };
+  for await (const { stream, text } of output) written[stream] += text;
+  deepStrictEqual(written, { stdout: "out\n", stderr: "err\n" });
+  strictEqual((await ended).exit_code, 3);
+});
+
+conforms("raw bytes go into files and come out of them", [2], async ({ clove }) => {
+  const directory = await Deno.makeTempDir({ prefix: "clove-test-" });
+  try {
+    const path = `${directory}/bytes`;
+    const bytes = Uint8Array.from({ length: 70_000 }, (_, n) => n * 7);
+    strictEqual((await clove.fs.write({ path }, { tail: bytes })).bytes_written, bytes.byteLength);
+    deepStrictEqual((await clove.fs.read({ path, encoding: "binary" })).tail, bytes);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+});
+
+Deno.test({
+  name: "a client that reconnects finds the next kernel on the same socket",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const directory = await Deno.makeTempDir({ prefix: "clove-test-" });
+    const settings = { sandbox: false, logLevel: "error", socket: `${directory}/clove.sock` } as const;
+    try {
+      let kernel = await startKernel(settings);
+      await using clove = await connect({
+        path: settings.socket,
+        reconnect: { delayMs: 5, attempts: 20, resubscribe: true },
+      });
+      const events = clove.events(["CUSTOM"]);
+      await events.result;
+      const lost = rejects(
+        clove.ipc.recv({ wait: true }),
+        (error) => error instanceof ConnectionError && error.sent,
+      );
+      await clove.sys.noop();
+      await kernel.close();
+      await lost;
+      kernel = await startKernel(settings);
+      strictEqual(await clove.sys.noop("again"), "again");
+      const next = events.next();
+      while ((await clove.event.emit({ event: "back", data: {} })).delivered_to === 0) await clove.sys.noop();
+      strictEqual((await next).value?.event_type, "back");
+      events.close();
+      await clove.close();
+      await kernel.close();
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
 });

@@ -161,6 +161,14 @@ Deno.test("a dry run of publishing finds nothing to complain about", async () =>
   }
 });
 
+Deno.test("every public symbol of the SDK is documented", async () => {
+  const { code, stderr } = await deno(["doc", "--lint", "mod.ts", "protocol/mod.ts"], {
+    cwd: `${root}sdk`,
+    env: {},
+  });
+  strictEqual(code, 0, stderr);
+});
+
 /** True when a process is no longer there to be signalled. */
 async function ended(child: Deno.ChildProcess): Promise<boolean> {
   return await Promise.race([child.status.then(() => true), Promise.resolve(false)]);
