@@ -1,0 +1,3 @@
+/** Works for a moment, then fails. */
+await new Promise((resolve) => setTimeout(resolve, 50));
+Deno.exit(3);
