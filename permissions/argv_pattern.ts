@@ -35,11 +35,13 @@ export class ArgvPattern implements Pattern {
   }
 
   allows(need: Need): boolean {
+    // What cannot be seen cannot be kept within limits.
+    if (need.open && this.words.length > (need.argv?.length ?? 0)) return false;
     return this.#matches(need.argv, "system");
   }
 
   denies(need: Need): boolean {
-    return this.#matches(need.argv, "anywhere");
+    return this.#matches(need.argv, "anywhere", need.open);
   }
 
   covers(other: Pattern): boolean {
@@ -63,10 +65,11 @@ export class ArgvPattern implements Pattern {
     return false;
   }
 
-  #matches(argv: readonly string[] | undefined, reach: "system" | "anywhere"): boolean {
+  #matches(argv: readonly string[] | undefined, reach: "system" | "anywhere", open = false): boolean {
     if (this.all) return true;
-    if (argv === undefined || argv.length < this.words.length) return false;
-    for (let i = 0; i < this.words.length; i++) {
+    if (argv === undefined || (argv.length < this.words.length && !open)) return false;
+    const length = Math.min(this.words.length, argv.length);
+    for (let i = 0; i < length; i++) {
       const word = this.words[i]!;
       if (i === 0 ? !programMatches(word, argv[0]!, reach) : !word.matches(argv[i]!)) return false;
     }

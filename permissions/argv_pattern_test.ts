@@ -1,4 +1,5 @@
 import { ok, strictEqual } from "node:assert/strict";
+import { ArgvPattern } from "./argv_pattern.ts";
 import { execNeed, Policy, spawnNeed, weigh } from "./mod.ts";
 
 const may = (rules: string | string[], ...argv: string[]) =>
@@ -51,4 +52,16 @@ Deno.test("the interpreter of an agent is judged as the program of a command", (
   ok(spawn("spawn:python3*", "python3.11"));
   ok(spawn("spawn:/opt/py/bin/python3", "/opt/py/bin/python3"));
   ok(spawn("spawn:*", "/tmp/x"));
+});
+
+Deno.test("where arguments will follow that nobody sees, a rule that limits them allows nothing and denies all", () => {
+  const limited = new ArgvPattern("git status");
+  const whole = new ArgvPattern("git");
+  const blind = execNeed(["git"], { open: true });
+  strictEqual(limited.allows(blind), false);
+  strictEqual(limited.denies(blind), true);
+  strictEqual(limited.denies(execNeed(["git"])), false, "a command that is known whole is no other");
+  strictEqual(limited.denies(execNeed(["ls"], { open: true })), false);
+  ok(whole.allows(blind) && whole.denies(blind));
+  ok(limited.allows(execNeed(["git", "status"], { open: true })));
 });

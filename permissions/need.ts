@@ -52,6 +52,8 @@ export interface Need {
   readonly method?: string;
   /** The command as it would be executed. */
   readonly argv?: readonly string[];
+  /** Arguments will follow that nobody sees: rules that limit them cannot be kept and do not match. */
+  readonly open?: true;
   /** Where a `net` need goes, and where a secret would. */
   readonly url?: NetTarget;
   /** The header that a secret would be put into, lower case. */
@@ -72,9 +74,18 @@ export function fileNeed(capability: "fs.read" | "fs.write", resolvedPath: strin
   return { capability, target: slash ? resolvedPath.slice(0, -1) : resolvedPath };
 }
 
-/** The need to run a program: `argv[0]` is a bare name or an absolute path. */
-export function execNeed(argv: readonly string[]): Need {
-  return { capability: "exec", target: argv.map((word) => formatWord(word)).join(" "), argv: [...argv] };
+/**
+ * The need to run a program: `argv[0]` is a bare name or an absolute path.
+ *
+ * @param options `open`: further arguments will follow that nobody sees.
+ */
+export function execNeed(argv: readonly string[], options: { readonly open?: boolean } = {}): Need {
+  return {
+    capability: "exec",
+    target: argv.map((word) => formatWord(word)).join(" "),
+    argv: [...argv],
+    ...(options.open ? { open: true } : {}),
+  };
 }
 
 /**
