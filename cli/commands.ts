@@ -75,6 +75,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "show and change what an agent may do",
     load: async () => (await import("./commands/perms.ts")).perms,
   },
+  secret: {
+    usage: "set|list|remove ...",
+    summary: "keep what agents may use and never see",
+    load: async () => (await import("./commands/secret.ts")).secret,
+  },
   audit: {
     usage: "[log|verify|config] ...",
     summary: "read, check and configure the audit log",

@@ -24,6 +24,7 @@ const SCOPE_SIGNAL = 2;
 
 const CREATE_RULESET_VERSION = 1;
 const RULE_PATH_BENEATH = 1;
+const RULE_NET_PORT = 2; // ABI 4
 const AT_FDCWD = -100;
 const O_PATH_CLOEXEC = 0o10000000 | 0o2000000;
 
@@ -71,6 +72,8 @@ export interface LandlockOptions {
   readonly rules: readonly LandlockRule[];
   /** Refuses TCP too, for where a network namespace cannot be had (ABI 4). */
   readonly refuseTcp: boolean;
+  /** With {@link refuseTcp}: the one port that may be connected to all the same. */
+  readonly connect?: number;
 }
 
 /**
@@ -78,7 +81,11 @@ export interface LandlockOptions {
  *
  * @param fd The number that the ruleset's descriptor is going to have; the one after it is used too.
  */
-export function restrictSelf(chain: Chain, fd: number, { abi, rules, refuseTcp }: LandlockOptions): void {
+export function restrictSelf(
+  chain: Chain,
+  fd: number,
+  { abi, rules, refuseTcp, connect }: LandlockOptions,
+): void {
   const { arena } = chain.program;
   const net = refuseTcp && abi >= 4 ? NET_BIND_TCP | NET_CONNECT_TCP : 0;
   const scoped = abi >= 6 ? SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL : 0;
@@ -92,6 +99,10 @@ export function restrictSelf(chain: Chain, fd: number, { abi, rules, refuseTcp }
     chain.add(`open ${rule.path} for Landlock`, "openat", [AT_FDCWD, rule.path, O_PATH_CLOEXEC]);
     chain.add(`allow ${rule.mode} ${rule.path}`, "landlock_add_rule", [fd, RULE_PATH_BENEATH, beneath, 0]);
     chain.add(`close ${rule.path}`, "close", [fd + 1]);
+  }
+  if (net !== 0 && connect !== undefined) {
+    const port = arena.words([NET_CONNECT_TCP, connect]); // struct landlock_net_port_attr
+    chain.add(`allow connecting to port ${connect}`, "landlock_add_rule", [fd, RULE_NET_PORT, port, 0]);
   }
   chain.add("enter the Landlock ruleset", "landlock_restrict_self", [fd, 0]);
   chain.add("close the Landlock ruleset", "close", [fd]);

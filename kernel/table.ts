@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { z } from "zod";
 import { ORIGINAL_OPCODES } from "./original.ts";
-import type { Syscall } from "./syscall.ts";
+import { defineSyscall, type Syscall } from "./syscall.ts";
 import { agentExplain } from "./syscalls/agent/explain.ts";
 import { agentInput } from "./syscalls/agent/input.ts";
 import { agentKill } from "./syscalls/agent/kill.ts";
@@ -41,6 +42,7 @@ import { metricsAgents } from "./syscalls/metrics/agents.ts";
 import { metricsCgroup } from "./syscalls/metrics/cgroup.ts";
 import { metricsSystem } from "./syscalls/metrics/system.ts";
 import { netHttp } from "./syscalls/net/http.ts";
+import { netStream } from "./syscalls/net/stream.ts";
 import { permsGet } from "./syscalls/perms/get.ts";
 import { permsSet } from "./syscalls/perms/set.ts";
 import { secretList } from "./syscalls/secret/list.ts";
@@ -96,6 +98,7 @@ export const TABLE: readonly Syscall[] = [
   secretList,
   secretRemove,
   netHttp,
+  netStream,
   eventSubscribe,
   eventUnsubscribe,
   eventPoll,
@@ -132,6 +135,20 @@ export function rowOf(opcode: number): Syscall | undefined {
 export const RESERVED: ReadonlyMap<number, string> = new Map(
   Object.entries(ORIGINAL_OPCODES).flatMap(([wire, opcode]) => byOpcode[opcode] ? [] : [[opcode, wire]]),
 );
+
+/** What stands for an opcode that is no row's, where calls are counted and written down. No part of the table. */
+export const UNKNOWN: Syscall = defineSyscall({
+  name: "sys.unknown",
+  wire: "UNKNOWN",
+  opcode: -1,
+  since: "0.1.0",
+  summary: "An opcode that this kernel does not know.",
+  params: z.custom<{ opcode: number }>(),
+  result: z.unknown(),
+  record: ({ opcode }) => ({ opcode }),
+  tool: false,
+  handle: () => null,
+}) as unknown as Syscall;
 
 /** The families of syscalls this kernel offers, such as `fs`. */
 export const FAMILIES: readonly string[] = [...new Set(TABLE.map((row) => row.name.split(".")[0]!))];

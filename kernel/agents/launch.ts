@@ -73,6 +73,8 @@ export interface LaunchRequest {
   readonly tty: { readonly rows: number; readonly columns: number } | null;
   /** With a network namespace: the kernel listens on this port of its 127.0.0.1 before the program runs. */
   readonly listen?: number;
+  /** Without a network namespace, where TCP is refused in another way: the port that may be connected to. */
+  readonly connect?: number;
 }
 
 /** What really stands around a process, with the fields the original's clients read. */

@@ -37,6 +37,8 @@ export interface AccountOptions {
 /** See above. Closed with its principal. */
 export class EgressAccount {
   readonly principal: Principal;
+  /** The port of this machine on which its proxy listens, where it has no network of its own. */
+  outsidePort: number | null = null;
   /** What is open. */
   readonly watch: PassageWatch = new PassageWatch();
   readonly #options: AccountOptions;

@@ -97,7 +97,11 @@ export class Egress {
 
   async #launch(launcher: Launcher, request: LaunchRequest): Promise<Process> {
     const principal = this.#options.principals.get(request.id);
-    const process = await launcher.launch(principal ? this.#listening(request) : request);
+    const port = principal ? this.#accounts.get(principal)?.outsidePort ?? null : null;
+    const process = await launcher.launch({
+      ...(principal ? this.#listening(request) : request),
+      ...(port === null ? {} : { connect: port }),
+    });
     if (process.listener) this.#serveInside(principal!, process.listener, process);
     return process;
   }
@@ -122,8 +126,9 @@ export class Egress {
         resolve();
       });
     });
-    this.of(principal).openProxy(credential).adopt(server);
-    return (server.address() as { port: number }).port;
+    const account = this.of(principal);
+    account.openProxy(credential).adopt(server);
+    return account.outsidePort = (server.address() as { port: number }).port;
   }
 
   #tellSealed(): void {

@@ -53,12 +53,12 @@ export interface HttpResponse extends Omit<HttpStream, "body" | "close"> {
  * @param hooks The kernel's additions.
  * @throws {EgressError} Where there is no whole answer. A status such as 404 is an answer.
  */
-export function request(
+export async function request(
   request: HttpRequest,
   gate: Gate,
   hooks: HttpHooks = {},
 ): Promise<HttpResponse> {
-  return requestPlanned(planRequest(request), gate, hooks, request.signal);
+  return await requestPlanned(planRequest(request), gate, hooks, request.signal);
 }
 
 /** As {@link request}, for a request that {@link planRequest} has checked; the gate is asked about its very need. */
@@ -92,12 +92,12 @@ export async function requestPlanned(
  * @param hooks The kernel's additions.
  * @throws {EgressError} Where there is no answer.
  */
-export function requestStream(
+export async function requestStream(
   request: HttpRequest,
   gate: Gate,
   hooks: HttpHooks = {},
 ): Promise<HttpStream> {
-  return requestStreamPlanned(planRequest(request), gate, hooks, request.signal);
+  return await requestStreamPlanned(planRequest(request), gate, hooks, request.signal);
 }
 
 /** As {@link requestStream}, for a request that was checked. */

@@ -167,7 +167,9 @@ export class SandboxLauncher implements Launcher {
       userNamespace: this.#facts.uid !== 0 && choice.walls.has("user"),
       cgroup: root === null || !request.sandboxed ? null : `${root}/${request.name}_${request.id}`,
       processes: this.#processLimit(request, choice),
-      handsOver: null,
+      handsOver: request.listen !== undefined && choice.walls.has("net")
+        ? { namespaces: false, listen: request.listen }
+        : null,
       sources: new Map(sources),
       files: this.#files.files,
     })).map(describeStep);

@@ -301,5 +301,12 @@ function landlockStep(input: PlanInput): Step {
     rules.push({ path: alone ? mount.source : mount.target, kind: kindOf(mount, sources), mode: mount.mode });
   }
   const refuseTcp = request.network === "none" && !walls.has("net");
-  return { do: "landlock", abi: facts.landlockAbi, rules, refuseTcp };
+  const connect = refuseTcp ? request.connect : undefined;
+  return {
+    do: "landlock",
+    abi: facts.landlockAbi,
+    rules,
+    refuseTcp,
+    ...(connect === undefined ? {} : { connect }),
+  };
 }

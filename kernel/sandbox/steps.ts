@@ -80,6 +80,8 @@ export type Step =
     readonly abi: number;
     readonly rules: readonly LandlockRule[];
     readonly refuseTcp: boolean;
+    /** The port that may be connected to all the same. */
+    readonly connect?: number;
   }
   | { readonly do: "become"; readonly uid: number; readonly gid: number }
   | { readonly do: "drop-capabilities" }
@@ -149,7 +151,7 @@ export function describeStep(step: Step): string {
       return "set no_new_privs";
     case "landlock":
       return `enter Landlock (ABI ${step.abi}, ${step.rules.length} rules${
-        step.refuseTcp ? ", no TCP" : ""
+        step.refuseTcp ? `, no TCP${step.connect === undefined ? "" : ` but to port ${step.connect}`}` : ""
       })`;
     case "become":
       return `become user ${step.uid}, group ${step.gid}, without other groups`;

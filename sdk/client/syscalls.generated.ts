@@ -1284,8 +1284,6 @@ export interface NetHttpParams {
   readonly base64?: boolean;
   /** Give the body as raw bytes beside the answer; protocol 2 only. */
   readonly raw?: boolean;
-  /** Give the body in parts as it comes; protocol 2 only. */
-  readonly stream?: boolean;
   /** Answer at once and keep the result for async.poll. Absent means true in protocol 1, false in protocol 2. */
   readonly async?: boolean;
   /** The number for the result; 0 or absent lets the kernel choose. */
@@ -1304,13 +1302,13 @@ export interface NetHttpResult {
   readonly url?: string;
   /** Redirects that were followed. */
   readonly redirected?: number;
-  /** As UTF-8; empty where it came raw or in parts. */
+  /** As UTF-8; empty where it came raw. */
   readonly body?: string;
   /** Present when the body is no UTF-8: `body` is then only a likeness. */
   readonly binary?: true;
   /** With `base64`. */
   readonly body_base64?: string;
-  /** Bytes of the body as given, after decoding. */
+  /** Bytes of the body, after decoding. */
   readonly bytes?: number;
   /** From the request to the body's end. */
   readonly duration_ms?: number;
@@ -1324,12 +1322,63 @@ export interface NetHttpResult {
   readonly tail?: Uint8Array;
 }
 
+/** Arguments of `net.stream`. */
+export interface NetStreamParams {
+  /** An absolute http or https URL. */
+  readonly url: string;
+  /**
+   * Sent as given.
+   * @default "GET"
+   */
+  readonly method?: string;
+  /**
+   * Sent as given; placeholders of secrets are replaced where a rule allows it.
+   * @default {}
+   */
+  readonly headers?: { readonly [key: string]: string };
+  /** Sent as UTF-8, but not with GET and HEAD. */
+  readonly body?: string;
+  /** Instead of `body`, for bytes. */
+  readonly body_base64?: string;
+  /**
+   * Seconds for everything, body included; 0 is the most.
+   * @default 30
+   */
+  readonly timeout?: number;
+  /**
+   * How many redirects to follow, each decided about anew. 0 gives the redirect itself.
+   * @default 0
+   */
+  readonly redirects?: number;
+  /**
+   * Fail when the body, decoded, has more.
+   * @default 17179869184
+   */
+  readonly max_bytes?: number;
+}
+
+/** What `net.stream` answers. */
+export interface NetStreamResult {
+  /** As the server said, 200 to 599. */
+  readonly status_code: number;
+  /** Names in lower case; repetitions are joined by a comma, those of set-cookie by a line feed. */
+  readonly headers: { readonly [key: string]: string };
+  /** The URL that answered, after redirects. */
+  readonly url: string;
+  /** Redirects that were followed. */
+  readonly redirected: number;
+  /** Bytes of the body, after decoding. */
+  readonly bytes: number;
+  /** From the request to the body's end. */
+  readonly duration_ms: number;
+}
+
 /**
- * One part of the answer of `net.http`.
+ * One part of the answer of `net.stream`.
  *
  * The first part tells status and headers; each further one is a piece of the body.
  */
-export interface NetHttpPart {
+export interface NetStreamPart {
   /** As the server said, 200 to 599. */
   readonly status_code?: number;
   /** Names in lower case; repetitions are joined by a comma, those of set-cookie by a line feed. */
@@ -2677,7 +2726,17 @@ export interface NetCalls {
    *
    * @throws {SyscallError} When the kernel refuses, or it fails.
    */
-  http(params: NetHttpParams, options?: CallOptions): Stream<NetHttpPart, NetHttpResult>;
+  http(params: NetHttpParams, options?: CallOptions): Promise<NetHttpResult>;
+  /**
+   * Makes an HTTP request as net.http does and gives the body in parts as they come; protocol 2 only.
+   *
+   * `net.stream`, opcode 0x51, since 0.1.0.
+   *
+   * Takes raw bytes in `options.tail` (protocol 2): the body to send, instead of `body`.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  stream(params: NetStreamParams, options?: CallOptions): Stream<NetStreamPart, NetStreamResult>;
 }
 
 /** The methods of `clove.event`. */
@@ -2862,7 +2921,8 @@ export const ROWS: readonly Row[] = [
   ["secret", "set", 0x4a, "call"],
   ["secret", "list", 0x4b, "call"],
   ["secret", "remove", 0x4c, "call"],
-  ["net", "http", 0x50, "stream"],
+  ["net", "http", 0x50, "call"],
+  ["net", "stream", 0x51, "stream"],
   ["event", "subscribe", 0x60, "subscription"],
   ["event", "unsubscribe", 0x61, "call"],
   ["event", "poll", 0x62, "call"],
