@@ -12,6 +12,7 @@ import type { Clock } from "../../worlds/clock.ts";
 import { type Random, systemRandom } from "../../worlds/random.ts";
 import type { Log } from "../log.ts";
 import { openStorage, type Storage } from "../storage/storage.ts";
+import { Coalescer } from "./coalesce.ts";
 import { type AuditConfig, changesOf, DEFAULT_AUDIT_CONFIG, isLogged } from "./config.ts";
 import { type AuditEntry, boundedDetails, boundedWord } from "./entry.ts";
 import { type OpenLog, openLog } from "./open.ts";
@@ -72,6 +73,7 @@ export class Audit {
   #cancelSeal: (() => void) | null = null;
   #lost = 0;
   readonly #refusals = new Refusals();
+  readonly #coalescer: Coalescer;
   #verifying = 0;
   #dropping: Promise<void> | null = null;
   #closed = false;
@@ -90,6 +92,7 @@ export class Audit {
     const open = this.#open = openLog({ clock, random, storage: this.#storage });
     this.#config = { ...DEFAULT_AUDIT_CONFIG, ...open.config };
     this.before = open.writer.tip.id;
+    this.#coalescer = new Coalescer(clock, (entry) => this.#add(entry));
     for (const entry of open.entries) this.write(entry);
     if (open.trouble) log.error("the audit log is not as it was left", { problem: open.trouble });
     open.ready.catch((cause) => log.error("the audit log was not signed at its start", { cause }));
@@ -100,13 +103,22 @@ export class Audit {
     return this.#config;
   }
 
-  /** Adds a line, unless the configuration leaves it out. Never throws, never waits. */
+  /**
+   * Adds a line, unless the configuration leaves it out. Refusals of one agent that repeat are counted, and told with
+   * their count after a minute or more. Never throws, never waits.
+   */
   write(entry: AuditEntry): void {
     if (!isLogged(this.#config, entry)) return;
-    const { category } = entry;
-    if (category === "SECURITY" && entry.success === false) {
+    if (entry.category === "SECURITY" && entry.success === false) {
       this.#refusals.add(entry.agent_id, entry.details.syscall);
+      // The kernel's own troubles (0) are never counted together.
+      if (entry.agent_id !== 0 && !this.#closed && !this.#coalescer.admits(entry)) return;
     }
+    this.#add(entry);
+  }
+
+  #add(entry: AuditEntry): void {
+    const { category } = entry;
     const urgent = category === "SECURITY" || category === "AGENT_LIFECYCLE" || category === "RESOURCE";
     if (this.#closed || (!urgent && this.#batch.lines.length >= WAITING_LINES)) {
       this.#lost++;
@@ -197,10 +209,12 @@ export class Audit {
 
   /** Stores what is waiting and signs the log as closed. The storage stays open. */
   async close(): Promise<void> {
-    if (this.#closed) return;
+    if (this.#closed) return await this.#open.writer.settled();
     this.#cancelSeal?.();
     await this.#open.ready.catch(() => {}); // It was logged, and the seal made now covers the same.
     await this.#dropping;
+    if (this.#closed) return await this.#open.writer.settled();
+    this.#coalescer.flush();
     this.#closed = true;
     try {
       await this.#store();
@@ -211,9 +225,29 @@ export class Audit {
     }
   }
 
+  /**
+   * Stores what is waiting and signs the log as closed within this turn: for a kernel whose process ends before
+   * another one. What is written later is lost.
+   */
+  closeNow(): void {
+    if (this.#closed) return;
+    this.#coalescer.flush();
+    this.#closed = true;
+    this.#cancelSeal?.();
+    this.#cancelStore?.();
+    this.#cancelStore = null;
+    const failed = (cause: unknown): void => {
+      this.#log.error("the audit log was not signed at its end", { cause });
+    };
+    this.#store().catch(() => {}); // Logged there.
+    this.#open.writer.commit(none, "closed").catch(failed);
+    this.#storage.flush();
+  }
+
   /** Lets go without signing, as if the kernel had been killed. Resolves when nothing is under way any more. */
   async abandon(): Promise<void> {
     this.#closed = true;
+    this.#coalescer.stop();
     this.#cancelSeal?.();
     this.#cancelStore?.();
     await this.#open.writer.settled();

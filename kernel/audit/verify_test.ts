@@ -192,3 +192,24 @@ Deno.test("a database that is no database any more counts as tampered with", () 
     await Deno.writeTextFile(`${dir}/clove.db`, "x".repeat(10_000));
     deepStrictEqual(verdict(dir), [1, "damaged", 1]);
   }));
+
+Deno.test("a log that is closed within one turn is signed, with all its lines", () =>
+  withDir(async (dir) => {
+    const storage = openStorage({ dir, clock: systemClock, log });
+    const audit = new Audit({ clock: systemClock, log, storage });
+    for (let n = 1; n <= 300; n++) {
+      audit.write({ category: "SECURITY", event_type: "OPERATOR_CONNECTED", agent_id: 1, details: { n } });
+    }
+    audit.closeNow();
+    await withDir(async (copy) => {
+      // What a process that ends now leaves behind.
+      for (const name of ["clove.db", "clove.db-wal", "audit.key"]) {
+        Deno.copyFileSync(`${dir}/${name}`, `${copy}/${name}`);
+      }
+      const { exit_code, last_id, signed_id } = verifyAudit(copy);
+      deepStrictEqual([exit_code, last_id, signed_id], [0, 300, 300]);
+    });
+    await audit.close();
+    await storage.close();
+    deepStrictEqual(verdict(dir), [0, undefined, undefined]);
+  }));

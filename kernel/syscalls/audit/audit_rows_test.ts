@@ -32,7 +32,7 @@ function setUp(): Services {
       agent_id: n < 4 ? 7 : 8,
       agent_name: n < 4 ? "planner" : "",
       success: n % 2 === 0,
-      details: { n, syscall: "fs.read", pid: 4_000 + n },
+      details: { n, syscall: "fs.read", pid: 4_000 + n, ...(n % 2 ? { need: `fs.read:/${n}` } : {}) },
     });
   }
   return { clock, audit, info: { version: "9.9.9" } } as unknown as Services;
