@@ -7,13 +7,25 @@
  * @module
  */
 import { FLAGS, type Frame, FrameError, FrameParser, SyscallError } from "@clove/sdk/protocol";
-import type { Answer, Channel, Dispatcher, Request } from "./dispatch.ts";
+import type { Answer, Channel, Request } from "./dispatch.ts";
 import { LIMITS } from "./limits.ts";
 import type { Log } from "./log.ts";
 import type { Principal } from "./principals.ts";
+import type { Tap } from "./recording/tap.ts";
 import { OutBuffer } from "./out_buffer.ts";
 import { Streams } from "./streams.ts";
 import type { PushWriter, StreamWriter } from "./syscall.ts";
+
+/** What answers: the dispatcher, or what stands in for it while a recorded run is replayed. */
+export interface Responder {
+  /** Who listens to every connection; null when nobody does. */
+  readonly tap: Tap | null;
+  /** Answers one request; never rejects. */
+  run(request: Request): Answer | Promise<Answer>;
+}
+
+/** Frames about time belong to no request: they carry this number and the opcode of HELLO. */
+const CLOCK = { id: 0, opcode: 0xfe, flags: FLAGS.PUSH | FLAGS.MORE } as const;
 
 /** The far end, as a transport offers it. */
 export interface Wire {
@@ -34,7 +46,7 @@ export interface Wire {
 export class Connection implements Channel {
   readonly principal: Principal;
   readonly #wire: Wire;
-  readonly #dispatcher: Dispatcher;
+  readonly #dispatcher: Responder;
   readonly #log: Log;
   readonly #parser = new FrameParser(LIMITS.frameBytes);
   readonly #out = new OutBuffer();
@@ -45,6 +57,8 @@ export class Connection implements Channel {
   readonly #waiting: Uint8Array[] = [];
   #version: 1 | 2 = 1;
   #next: 1 | 2 = 1;
+  /** True when the client has a virtual clock that follows the recorded time. */
+  #tellsTime = false;
   #reading = true;
   #parsing = false;
   #peerEnded = false;
@@ -52,7 +66,7 @@ export class Connection implements Channel {
   #failed = false;
 
   /** @param options `wire` is already open. */
-  constructor(options: { principal: Principal; wire: Wire; dispatcher: Dispatcher; log: Log }) {
+  constructor(options: { principal: Principal; wire: Wire; dispatcher: Responder; log: Log }) {
     this.principal = options.principal;
     this.#wire = options.wire;
     this.#dispatcher = options.dispatcher;
@@ -67,8 +81,16 @@ export class Connection implements Channel {
   }
 
   /** Speak this protocol after the answer to the current request. */
-  agree(version: 1 | 2): void {
+  agree(version: 1 | 2, clock = false): void {
     this.#next = version;
+    this.#tellsTime ||= clock && version === 2;
+  }
+
+  /** Tells a client with a virtual clock something about time; nothing to any other. */
+  tellTime(json: unknown): void {
+    if (!this.#tellsTime || this.#version === 1 || this.#closed) return;
+    this.#out.json(2, CLOCK, json);
+    if (!this.#parsing) queueMicrotask(() => this.#flush());
   }
 
   /** Bytes came. The chunk must not change afterwards. */
@@ -175,6 +197,7 @@ export class Connection implements Channel {
       connection: this,
       id: this.#version === 2 ? frame.id : 0,
     };
+    this.#dispatcher.tap?.called(this, this.principal, request.id, request);
     const answer = this.#dispatcher.run(request);
     if (!(answer instanceof Promise)) return this.#answered(request, answer);
     if (!this.#running.has(request.id)) this.#running.set(request.id, null);
@@ -187,11 +210,14 @@ export class Connection implements Channel {
 
   #answered(request: Request, answer: Answer): void {
     this.#streams.finish(request.id);
+    const now = this.#dispatcher.tap?.answering(this, request.id, answer) ?? null;
+    if (now !== null) this.tellTime({ now });
     this.#send(this.#version === 2 ? request.id : this.principal.id, request.opcode, answer);
     this.#version = this.#parser.version = this.#next;
   }
 
   #cancel(id: number): void {
+    this.#dispatcher.tap?.cancelled(this, id);
     const cancel = this.#running.get(id);
     if (cancel) cancel(new SyscallError("cancelled", "The client cancelled the request"));
     else this.#streams.cancel(id);
@@ -211,6 +237,8 @@ export class Connection implements Channel {
     frame: { id: number; opcode: number; flags: number; json: unknown; tail: Uint8Array | null },
   ): number {
     if (this.#closed) return 0;
+    const now = this.#dispatcher.tap?.pushing(this, frame) ?? null;
+    if (now !== null) this.tellTime({ now });
     const before = this.#out.length;
     if (frame.tail) this.#out.binary({ ...frame, flags: frame.flags | FLAGS.BINARY }, frame.json, frame.tail);
     else this.#out.json(2, frame, frame.json);

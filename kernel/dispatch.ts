@@ -9,7 +9,8 @@ import { askFor, formatNeed, type Need } from "../permissions/mod.ts";
 import { concerns } from "./events.ts";
 import { LIMITS } from "./limits.ts";
 import type { Principal } from "./principals.ts";
-import { readParams, readRequest } from "./schema.ts";
+import type { Tap } from "./recording/tap.ts";
+import { type RawRequest, readParams, readRequest } from "./schema.ts";
 import type { Services } from "./services.ts";
 import { type Context, type PushWriter, type StreamWriter, type Syscall, WithTail } from "./syscall.ts";
 import { RESERVED, rowOf } from "./table.ts";
@@ -38,8 +39,8 @@ export interface Request {
 /** What the dispatcher asks of a connection. */
 export interface Channel {
   readonly version: 1 | 2;
-  /** Speak this protocol after the answer to the current request. */
-  agree(version: 1 | 2): void;
+  /** Speak this protocol after the answer to the current request; `clock`: the client has a virtual clock. */
+  agree(version: 1 | 2, clock?: boolean): void;
   openStream(request: Request, signal: AbortSignal): StreamWriter | null;
   openPush(request: Request, onClosed: () => void): PushWriter | null;
   /** Tells how to stop a request that goes on. */
@@ -106,8 +107,8 @@ class Call implements Context {
     return this.#stream;
   }
 
-  agree(version: 1 | 2): void {
-    this.request.connection.agree(version);
+  agree(version: 1 | 2, clock?: boolean): void {
+    this.request.connection.agree(version, clock);
   }
 
   subscribe(onClosed: () => void): PushWriter | null {
@@ -153,6 +154,8 @@ class Call implements Context {
 export class Dispatcher {
   readonly #services: Services;
   readonly #observers = new Set<Observer>();
+  /** Who records; connections tell it of every frame. */
+  tap: Tap | null = null;
 
   /** @param services What handlers get. */
   constructor(services: Services) {
@@ -289,6 +292,23 @@ export class Dispatcher {
       }
     }
     return answer;
+  }
+
+  /** For calls that are over at once: they have no arguments but their bytes. */
+  #told(row: Syscall, request: Request, answer: Answer): Answer {
+    if (this.#observers.size === 0) return answer;
+    return this.#finish(row, request, request, this.#services.clock.monotonic(), answer);
+  }
+}
+
+/** The original has its own words for a payload that is no JSON, or does without it. */
+function readLeniently(row: Syscall, request: Request): RawRequest {
+  try {
+    return readRequest(request.payload, request.binary);
+  } catch (error) {
+    if (row.badJson === undefined || !(error instanceof SyscallError)) throw error;
+    if (row.badJson === null) return { json: {}, tail: null };
+    throw new SyscallError("bad_request", `${row.badJson}: ${error.message}`);
   }
 }
 

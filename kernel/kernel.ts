@@ -30,6 +30,7 @@ import { type MetricsServer, startMetricsServer } from "./metrics/prometheus.ts"
 import type { KernelOptions } from "./options.ts";
 import { Principal, Principals } from "./principals.ts";
 import { makeRunDir, type RunDir } from "./run_dir.ts";
+import { Recorder } from "./recording/recorder.ts";
 import { Secrets } from "./secrets/secrets.ts";
 import type { Services } from "./services.ts";
 import { listenUnix, type SocketServer } from "./socket_server.ts";
@@ -175,6 +176,14 @@ class RunningKernel implements Kernel {
       }),
     });
     this.services = {
+    const recorder = new Recorder({
+      clock,
+      random,
+      log,
+      version: VERSION,
+      redact: (text) => secrets.redact(text),
+      onChange: () => this.dispatcher.tap = recorder.active ? recorder : null,
+    });
       clock,
       random,
       log,
@@ -187,6 +196,7 @@ class RunningKernel implements Kernel {
       egress,
       secrets,
       info: {
+      recorder,
         version: VERSION,
         families: FAMILIES,
         startedAt: clock.now(),
@@ -257,6 +267,7 @@ class RunningKernel implements Kernel {
     if (this.services) this.#log.info("the kernel has stopped");
   }
 
+    await this.services?.recorder.close();
   /** Lets clients read their last answers; who does not within a second is cut off. */
   async #endConnections(): Promise<void> {
     for (const connection of this.#connections) connection.end();

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { Connection, type Wire } from "./connection.ts";
-import type { Dispatcher } from "./dispatch.ts";
+import { Connection, type Responder, type Wire } from "./connection.ts";
 import type { Log } from "./log.ts";
 import type { Principal } from "./principals.ts";
 
@@ -17,7 +16,7 @@ export interface MemoryTransport {
 /** Serves a principal on a pair of streams. */
 export function serveMemory(
   principal: Principal,
-  options: { dispatcher: Dispatcher; log: Log; onClosed: () => void },
+  options: { dispatcher: Responder; log: Log; onClosed: () => void },
 ): { connection: Connection; transport: MemoryTransport } {
   let toClient!: ReadableStreamDefaultController<Uint8Array>;
   let pending = 0;

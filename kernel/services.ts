@@ -16,6 +16,7 @@ import type { Log } from "./log.ts";
 import type { Mail } from "./mail.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { Principals } from "./principals.ts";
+import type { Recorder } from "./recording/recorder.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { StateStore } from "./state/state.ts";
 import type { Storage } from "./storage/storage.ts";
@@ -39,6 +40,7 @@ export interface Services {
   readonly egress: Egress;
   readonly secrets: Secrets;
   readonly metrics: Metrics;
+  readonly recorder: Recorder;
 }
 
 /** Facts about the running kernel. */

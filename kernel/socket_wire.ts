@@ -4,8 +4,7 @@
  * @module
  */
 import type { Socket } from "node:net";
-import { Connection, type Wire } from "./connection.ts";
-import type { Dispatcher } from "./dispatch.ts";
+import { Connection, type Responder, type Wire } from "./connection.ts";
 import type { Log } from "./log.ts";
 import type { Principal } from "./principals.ts";
 
@@ -13,7 +12,7 @@ import type { Principal } from "./principals.ts";
 export function serveSocket(
   socket: Socket,
   principal: Principal,
-  options: { dispatcher: Dispatcher; log: Log; onClosed: () => void },
+  options: { dispatcher: Responder; log: Log; onClosed: () => void },
 ): Connection {
   const wire: Wire = {
     write: (bytes) => void socket.write(bytes),

@@ -19,8 +19,8 @@ export interface Context {
   readonly tail: Uint8Array | null;
   /** True when answers may carry raw bytes and streams: protocol 2. */
   readonly binary: boolean;
-  /** Speak this protocol after the answer to this request. For `sys.hello`. */
-  agree(version: 1 | 2): void;
+  /** Speak this protocol after the answer to this request; `clock`: the client has a virtual clock. For `sys.hello`. */
+  agree(version: 1 | 2, clock?: boolean): void;
   /** Where a streaming row writes; null in protocol 1 and when the row does not stream. */
   readonly stream: StreamWriter | null;
   /** Refuses unless the caller holds it: throws `denied` with a receipt, audits it and emits SYSCALL_BLOCKED. */

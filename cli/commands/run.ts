@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { AgentSpawnParams } from "@clove/sdk";
 import { AGENT_HELP, AGENT_OPTIONS, agentParams } from "../agent_options.ts";
 import { superviseRun } from "../attached.ts";
@@ -12,6 +13,7 @@ import { printable } from "../text.ts";
 const OPTIONS = {
   ...AGENT_OPTIONS,
   tty: { type: "boolean", short: "t" },
+  record: { type: "string" },
   explain: { type: "boolean" },
 } as const;
 
@@ -30,6 +32,7 @@ is the program's. A kernel that answers is used; otherwise one is started for th
 alone, in memory, and ends with it. Input that is piped in reaches the program.
 
 ${AGENT_HELP}  -t, --tty            give it a terminal, for programs that people talk to
+  --record FILE        record this run for "clove replay"; .gz compresses
   --explain            print the steps that would be taken, and take none
   --help               print this
 
@@ -41,7 +44,12 @@ Ctrl-C stops the agent in order, a second one ends it at once.
     const split = splitProgram(invocation.args, { ...OPTIONS, socket: { type: "string" } });
     const { values } = invocation.options(OPTIONS, NONE, split.own);
     const program = await findProgram("run", split);
-    const params: AgentSpawnParams = { ...await agentParams(values), ...program };
+    const { record } = values;
+    const params: AgentSpawnParams = {
+      ...await agentParams(values),
+      ...program,
+      ...(record === undefined ? {} : { record: resolve(record) }),
+    };
     await using reached = await reachOrStart(invocation.socket);
     if (values.explain) {
       const { steps } = await reached.clove.agent.explain(params);

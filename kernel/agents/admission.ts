@@ -20,6 +20,7 @@ import {
   spawnNeed,
 } from "../../permissions/mod.ts";
 import type { Principal } from "../principals.ts";
+import type { Determinism } from "../recording/determinism.ts";
 import type { Agent } from "./agent.ts";
 import { checkEnvironment } from "./environment.ts";
 import type { Limits, Wall } from "./launch.ts";
@@ -59,6 +60,10 @@ export interface SpawnRequest {
   readonly restart_backoff_ms?: number;
   readonly restart_backoff_max_ms?: number;
   readonly grace_ms?: number;
+  /** Set by the kernel itself, for a run that is recorded or replayed. */
+  readonly determinism?: Determinism;
+  /** Told of the new identity before anything runs in its name. Set by the kernel itself. */
+  readonly onPrincipal?: (principal: Principal) => void;
 }
 
 /** Who asks, and how it is asked whether he may. */
@@ -119,11 +124,8 @@ export function admitRights(request: SpawnRequest, who: Applicant, standing: Sta
   const choice = chooseProgram(request);
   who.demand(spawnNeed({ interpreter: choice.interpreter, count: standing.count }));
   checkEnvironment(request.env ?? {}, choice.kind);
-  if (request.permissions === "broker") {
-    throw new SyscallError(
-      "unsupported",
-      'Cannot spawn with permissions "broker": this kernel compiles them to flags',
-    );
+  if (request.permissions === "broker" && choice.kind !== "deno") {
+    throw new SyscallError("bad_request", 'Cannot use permissions "broker": only a Deno script asks a broker');
   }
   const { agent } = who;
   // A wall that the spawner itself does not have, its child may lack too.
@@ -303,6 +305,7 @@ export function privateWanted(
   places: PrivatePlaces,
   admission: Admission,
   sdk: string,
+  clock: string | null,
 ): Wanted[] {
   const deno = admission.choice.kind === "deno";
   return [
@@ -311,6 +314,7 @@ export function privateWanted(
     { outside: places.socket, inside: INSIDE.socket, mode: "rw" },
     ...(deno ? [{ outside: places.denoDir, inside: INSIDE.denoDir, mode: "rw" as const }] : []),
     ...(deno ? [{ outside: sdk, inside: INSIDE.sdk, mode: "ro" as const }] : []),
+    ...(deno && clock !== null ? [{ outside: clock, inside: INSIDE.clock, mode: "ro" as const }] : []),
     ...(admission.copied ? [{ outside: places.scripts, inside: INSIDE.scripts, mode: "ro" as const }] : []),
   ];
 }

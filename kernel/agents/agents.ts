@@ -11,11 +11,14 @@ import { Authority, type Need, plainNeed } from "../../permissions/mod.ts";
 import type { Clock } from "../../worlds/clock.ts";
 import type { Random } from "../../worlds/random.ts";
 import type { Audit } from "../audit/audit.ts";
+import type { BrokerFacts } from "../broker/broker.ts";
+import { placesOf } from "../broker/facts.ts";
 import type { EventBus } from "../events.ts";
 import { LIMITS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Mail } from "../mail.ts";
 import type { Principal, Principals } from "../principals.ts";
+import { preloadText, seededVariables } from "../recording/determinism.ts";
 import {
   type Admission,
   admit,
@@ -81,6 +84,12 @@ export interface AgentsOptions {
     principal: Principal,
     network: Layout["network"] | "host",
   ) => Promise<Readonly<Record<string, string>>>;
+  /** Serves the permission broker of a Deno agent. Absent: Deno's flags tell it what it may do. */
+  readonly openBroker?: (
+    path: string,
+    principal: Principal,
+    facts: BrokerFacts,
+  ) => Promise<() => Promise<void>>;
   /** Serves a private Unix socket, mode 0600. Resolves with its end. */
   readonly listenPrivate: (path: string, principal: Principal) => Promise<() => Promise<void>>;
 }
@@ -296,6 +305,7 @@ export class Agents {
     const places = privatePlaces(runDir, principal.id);
     try {
       this.#name(principal, request.name);
+      request.onPrincipal?.(principal);
       const layout = await this.#layout(admission.sandboxed);
       await makePlaces(places, layout);
       principal.onGone(() => {
@@ -311,7 +321,17 @@ export class Agents {
       });
       await give(places.socket, layout);
       const copy = admission.copied && admission.script ? await copyScript(admission.script, places) : null;
-      const { plan, confinement, wanted } = await this.#plan(request, admission, principal, places, copy);
+      if (request.determinism) {
+        await writeFile(places.clock, preloadText(request.determinism), { mode: 0o644 });
+      }
+      const { plan, confinement, wanted, broker } = await this.#plan(
+        request,
+        admission,
+        principal,
+        places,
+        copy,
+      );
+      if (broker) await this.#serveBroker(places.broker, principal, broker(), layout);
       await makeMountPoints(places, wanted, layout);
       this.#confined.set(principal, { view: plan.view, request: confinement });
       principal.onGone(() => this.#confined.delete(principal));
@@ -320,6 +340,14 @@ export class Agents {
       principal.dispose();
       throw error;
     }
+  }
+
+  async #serveBroker(path: string, principal: Principal, facts: BrokerFacts, layout: Layout): Promise<void> {
+    const close = await this.#options.openBroker!(path, principal, facts);
+    principal.onGone(() => {
+      close().catch((cause) => this.#options.log.warn("an agent's broker could not be closed", { cause }));
+    });
+    await give(path, layout);
   }
 
   async #start(agent: Agent): Promise<Agent> {
@@ -374,16 +402,25 @@ export class Agents {
     plan: AgentPlan;
     confinement: (limits: Limits) => Confinement["request"];
     wanted: readonly Wanted[];
+    /** What its broker has to know, once its places are made; null where flags do. */
+    broker: (() => BrokerFacts) | null;
   }> {
     const { sandboxed, network, choice, project } = admission;
     const layout = await this.#layout(sandboxed);
-    const wanted = [...privateWanted(places, admission, await this.#sdkFile()), ...admission.places];
+    const { determinism } = request;
+    const clock = determinism ? places.clock : null;
+    const deno = choice.kind === "deno";
+    const brokered = deno && request.permissions !== "flags" && this.#options.openBroker !== undefined;
+    const wanted: Wanted[] = [
+      ...privateWanted(places, admission, await this.#sdkFile(), clock),
+      ...(brokered ? [{ outside: places.broker, inside: INSIDE.broker, mode: "rw" as const }] : []),
+      ...admission.places,
+    ];
     const seen = (inside: string): string => {
       return layout.mounts ? inside : wanted.find((place) => place.inside === inside)?.outside ?? inside;
     };
     const view = viewOf(wanted, sandboxed, layout);
     const mounts = mountsOf(wanted, layout);
-    const deno = choice.kind === "deno";
     const facts = {
       id: principal.id,
       name: principal.name,
@@ -391,9 +428,14 @@ export class Agents {
       socket: seen(INSIDE.socket),
       tmp: sandboxed ? seen(INSIDE.tmp) : INSIDE.tmp,
     };
-    const env = environmentOf({ ...facts, denoDir: deno ? seen(INSIDE.denoDir) : null }, {
+    const env = environmentOf({
+      ...facts,
+      denoDir: deno ? seen(INSIDE.denoDir) : null,
+      ...(brokered ? { broker: seen(INSIDE.broker) } : {}),
+    }, {
       ...await this.#options.variables?.(principal, network === "host" ? "host" : layout.network),
       ...admission.env,
+      ...(determinism && !deno ? seededVariables(determinism) : {}),
     });
     const script = copy ? join(seen(INSIDE.scripts), basename(copy)) : admission.script?.outside ?? "";
     const importMap = deno
@@ -405,6 +447,7 @@ export class Agents {
         .filter((place) => sandboxed || place.inside !== INSIDE.tmp)
         .map((place) => [place.inside, place.outside]),
     );
+    const variables = Object.keys(env).filter((name) => !name.startsWith("DENO_") && name !== "PATH");
     const argv = (): string[] => {
       if (!deno) {
         const before = admission.script === null ? [] : [script];
@@ -419,9 +462,11 @@ export class Agents {
         readable: trees.map(({ inside }) => inside),
         writable: trees.filter(({ mode }) => mode === "rw").map(({ inside }) => inside),
         renamed,
-        variables: Object.keys(env).filter((name) => !name.startsWith("DENO_") && name !== "PATH"),
+        variables,
+        brokered,
         config: project?.config ?? null,
         importMap,
+        ...(determinism ? { repeatable: { seed: determinism.seed, preload: seen(INSIDE.clock) } } : {}),
       });
     };
     const require = [...new Set([...admission.require, ...(this.#options.require ?? [])])];
@@ -450,7 +495,21 @@ export class Agents {
         tty: request.tty ?? null,
       }),
     };
-    return { plan, confinement: common, wanted };
+    const broker = (): BrokerFacts => ({
+      places: placesOf({
+        cwd: facts.home,
+        tmp: facts.tmp,
+        denoDir: seen(INSIDE.denoDir),
+        given: wanted.filter(({ inside }) =>
+          !HIDDEN.has(inside) && (sandboxed || inside !== INSIDE.tmp)
+        ),
+        mounted: layout.mounts,
+        host: !sandboxed,
+      }),
+      variables,
+      proxied: network !== "host" && layout.network === "listening",
+    });
+    return { plan, confinement: common, wanted, broker: brokered ? broker : null };
   }
 
   async #layout(sandboxed: boolean): Promise<Layout> {
@@ -518,7 +577,12 @@ export class Agents {
 }
 
 /** Places a Deno agent needs no permission for: Deno itself uses them, or descriptor 3 stands in for them. */
-const HIDDEN: ReadonlySet<string> = new Set([INSIDE.socket, INSIDE.denoDir]);
+const HIDDEN: ReadonlySet<string> = new Set([
+  INSIDE.socket,
+  INSIDE.broker,
+  INSIDE.denoDir,
+  INSIDE.clock,
+]);
 
 /** The original's text for every spawn that fails, unless it has another one for the case. */
 function failed(error: unknown): unknown {

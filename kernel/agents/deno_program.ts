@@ -24,12 +24,17 @@ export interface DenoProgram {
   readonly config: string | null;
   /** An import map as a URL; null when the configuration's own is enough. */
   readonly importMap: string | null;
+  /** Whether a permission broker decides; flags would be ignored then. */
+  readonly brokered?: boolean;
+  /** For a run that is recorded or replayed: what chance is made of, and the module that runs before the script. */
+  readonly repeatable?: { readonly seed: number; readonly preload: string };
 }
 
 /** Builds the argv: nothing is allowed that the policy does not allow, and nobody is ever asked. */
 export function denoArgv(program: DenoProgram): string[] {
-  const { policy, cwd, readable, writable, config, importMap } = program;
-  const compiled = compileDenoFlags(policy, { cwd, readable, writable });
+  const { policy, cwd, readable, writable, config, importMap, repeatable, brokered = false } = program;
+  const compiled = compileDenoFlags(policy, { cwd, readable, writable })
+    .filter((flag) => !brokered || !/^--(?:allow|deny)-/.test(flag));
   const flags = new Set(compiled.map((flag) => renameTrees(flag, program)));
   return [
     program.deno,
@@ -38,7 +43,8 @@ export function denoArgv(program: DenoProgram): string[] {
     "--no-lock",
     ...(config === null ? ["--no-config"] : [`--config=${config}`]),
     ...(importMap === null ? [] : [`--import-map=${importMap}`]),
-    ...withVariables(flags, program.variables),
+    ...(repeatable ? [`--seed=${repeatable.seed}`, `--preload=${repeatable.preload}`] : []),
+    ...(brokered ? flags : withVariables(flags, program.variables)),
     program.script,
     ...program.args,
   ];

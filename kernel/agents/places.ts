@@ -17,8 +17,10 @@ export const INSIDE = {
   work: "/work",
   tmp: "/tmp",
   socket: "/run/clove/clove.sock",
+  broker: "/run/clove/broker.sock",
   denoDir: "/run/clove/deno",
   sdk: "/run/clove/sdk.js",
+  clock: "/run/clove/clock.js",
   scripts: "/run/clove/scripts",
 } as const;
 
@@ -29,6 +31,10 @@ export interface PrivatePlaces {
   readonly tmp: string;
   readonly denoDir: string;
   readonly socket: string;
+  /** Where its Deno asks for permission. */
+  readonly broker: string;
+  /** The virtual clock of a run that is recorded or replayed. */
+  readonly clock: string;
   /** Copies of scripts that the spawner could still change. */
   readonly scripts: string;
 }
@@ -42,6 +48,8 @@ export function privatePlaces(runDir: string, id: number): PrivatePlaces {
     tmp: join(root, "tmp"),
     denoDir: join(root, "deno"),
     socket: join(root, "clove.sock"),
+    broker: join(root, "broker.sock"),
+    clock: join(root, "clock.js"),
     scripts: join(root, "scripts"),
   };
 }

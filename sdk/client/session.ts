@@ -16,6 +16,7 @@ import { ConnectionError, ProtocolError, TimeoutError } from "./errors.ts";
 import { Outbox } from "./outbox.ts";
 import type { Inflow } from "./stream.ts";
 import type { Transport } from "./transport.ts";
+import { attachClock, type ClockLink } from "./virtual_clock.ts";
 
 /** A file of the largest size that the kernel reads, every byte escaped in JSON, and its envelope. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -68,6 +69,8 @@ export class Session {
   readonly #outbox: Outbox;
   readonly #parser = new FrameParser(MAX_ANSWER_BYTES);
   readonly #pending = new Map<number, Pending>();
+  /** Null unless this program runs on recorded time. */
+  readonly #clock: ClockLink | null = attachClock();
   #version: ProtocolVersion = 1;
   #lastId = 0;
   /** Protocol 1 answers in order: the id of the next answer. */
@@ -187,6 +190,7 @@ export class Session {
     }
     this.#lastId = id;
     this.#pending.set(id, pending);
+    this.#clock?.sent();
     if (++this.#awaited === 1) this.#transport.ref?.();
     return id;
   }
@@ -194,6 +198,7 @@ export class Session {
   #cancel(id: number, opcode: number): void {
     if (this.#version === 1 || this.#end) return;
     this.#outbox.append(2, { id, opcode, flags: FLAGS.CANCEL, text: "", tail: null });
+    this.#clock?.sent();
   }
 
   #settled(): void {
@@ -202,7 +207,7 @@ export class Session {
 
   #hello(wanted: ProtocolVersion, timeoutMs: number): Promise<Welcome> {
     return new Promise((resolve, reject) => {
-      const params = wanted === 2 ? { protocol_version: 2 } : {};
+      const params = wanted === 2 ? { protocol_version: 2, ...(this.#clock ? { clock: true } : {}) } : {};
       const request = { name: "sys.hello", opcode: HELLO, params };
       const done = (answer: unknown) => {
         const { protocol_version, agent_id, version, kernel_version } = answer as Record<string, unknown>;
@@ -233,7 +238,10 @@ export class Session {
         const chunk = await this.#transport.read();
         if (chunk === null) break;
         this.#parser.push(chunk);
-        for (let frame = this.#parser.next(); frame; frame = this.#parser.next()) this.#dispatch(frame);
+        for (let frame = this.#parser.next(); frame; frame = this.#parser.next()) {
+          if (this.#clock && this.#isTime(frame)) await this.#clock.arrived(readPayload(frame));
+          else this.#dispatch(frame);
+        }
         if (this.#end) return;
       }
       const cause = this.#writeError ?? undefined;
@@ -244,6 +252,12 @@ export class Session {
         this.#finish(new ProtocolError(error.message, { cause: error }));
       } else this.#finish(new ConnectionError("Lost the connection: it broke", { cause: error }));
     }
+  }
+
+  /** Frames about time belong to no request. */
+  #isTime(frame: Frame): boolean {
+    return this.#version === 2 && frame.id === 0 && frame.opcode === HELLO &&
+      (frame.flags & FLAGS.PUSH) !== 0;
   }
 
   #dispatch(frame: Frame): void {
@@ -278,6 +292,7 @@ export class Session {
   #finish(error: ConnectionError | ProtocolError): void {
     if (this.#end) return;
     this.#end = error;
+    this.#clock?.ended();
     this.#outbox.stop();
     this.#transport.close();
     for (const pending of this.#pending.values()) {

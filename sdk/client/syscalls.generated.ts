@@ -350,6 +350,8 @@ export interface AgentSpawnParams {
   readonly restart_backoff_max_ms?: number;
   /** Between SIGTERM and the end of everything, when it is stopped. Default 5000. */
   readonly grace_ms?: number;
+  /** File into which this run and those of all agents it spawns are recorded, for a replay; `.gz` compresses. */
+  readonly record?: string;
 }
 
 /** What `agent.spawn` answers. */
@@ -858,6 +860,8 @@ export interface AgentExplainParams {
   readonly restart_backoff_max_ms?: number;
   /** Between SIGTERM and the end of everything, when it is stopped. Default 5000. */
   readonly grace_ms?: number;
+  /** File into which this run and those of all agents it spawns are recorded, for a replay; `.gz` compresses. */
+  readonly record?: string;
 }
 
 /** What `agent.explain` answers. */

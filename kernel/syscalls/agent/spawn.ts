@@ -1,5 +1,7 @@
+import { isAbsolute, normalize } from "node:path";
 import { z } from "zod";
-import { LEVELS, type Need } from "../../../permissions/mod.ts";
+import { SyscallError } from "@clove/sdk/protocol";
+import { fileNeed, LEVELS, type Need, plainNeed } from "../../../permissions/mod.ts";
 import { limitsSchema } from "../../agents/resources.ts";
 import type { SpawnRequest } from "../../agents/admission.ts";
 import { agentId, nameField } from "../../fields.ts";
@@ -73,11 +75,14 @@ export const spawnParams = z.object({
   ),
   grace_ms: z.int().min(0).max(300_000).optional()
     .describe("Between SIGTERM and the end of everything, when it is stopped. Default 5000."),
+  record: path.optional().describe(
+    "File into which this run and those of all agents it spawns are recorded, for a replay; `.gz` compresses.",
+  ),
 });
 
 /** From the wire's forms to the one the service knows. */
 export function spawnRequest(params: z.output<typeof spawnParams>): SpawnRequest {
-  const { stdin, tty, restart_policy, ...rest } = params;
+  const { stdin, tty, restart_policy, record: _record, ...rest } = params;
   return {
     ...rest,
     stdin: stdin === true || stdin === "pipe",
@@ -95,6 +100,41 @@ function restartPolicy(word: string | undefined): SpawnRequest["restart_policy"]
 /** For `demand` as a plain function. */
 export function demandOf(ctx: Context): (need: Need) => void {
   return (need) => ctx.demand(need);
+}
+
+/** For the audit line: arguments and variables may hold secrets, so of those only their number and names. */
+export function recordSpawn(params: z.output<typeof spawnParams>): Record<string, unknown> {
+  const { name, script, command, args, env, level, policy, sandboxed, network, require } = params;
+  const { workdir, ro, rw, restart_policy } = params;
+  return {
+    name,
+    script,
+    program: command?.[0],
+    arguments: command ? command.length - 1 : args?.length,
+    variables: env ? Object.keys(env).slice(0, 32) : undefined,
+    level,
+    policy,
+    sandboxed,
+    network,
+    require,
+    workdir,
+    ro,
+    rw,
+    restart_policy,
+  };
+}
+
+/** Where a recording goes. It is the kernel that writes it, so only those who own the machine's files may say. */
+export function recordingPath(ctx: Context, path: string): string {
+  ctx.demand(plainNeed("admin", "record"));
+  if (ctx.caller.kind !== "operator") {
+    throw new SyscallError("unsupported", `Cannot record into "${path}": only an operator names the file`);
+  }
+  if (!isAbsolute(path)) {
+    throw new SyscallError("bad_request", `Cannot record into "${path}": the path has to be absolute`);
+  }
+  ctx.demand(fileNeed("fs.write", normalize(path)));
+  return normalize(path);
 }
 
 /** Starts an agent. */
@@ -119,25 +159,17 @@ export const agentSpawn = defineSyscall({
     limits: limitsAnswer.describe("The limits that were asked for; `isolation` tells which hold."),
     level: z.string().nullable().describe("The level its policy is, null for any other policy."),
   }),
-  record: (
-    { name, script, command, level, policy, sandboxed, network, require, workdir, ro, rw, restart_policy },
-  ) => ({
-    name,
-    script,
-    command,
-    level,
-    policy,
-    sandboxed,
-    network,
-    require,
-    workdir,
-    ro,
-    rw,
-    restart_policy,
-  }),
+  record: recordSpawn,
   tool: true,
   async handle(ctx, params) {
-    const agent = await ctx.services.agents.spawn(spawnRequest(params), ctx.caller, demandOf(ctx));
+    const { agents, recorder } = ctx.services;
+    const request = spawnRequest(params);
+    const path = params.record === undefined ? undefined : recordingPath(ctx, params.record);
+    const agent = await recorder.spawn(
+      request,
+      { path, caller: ctx.caller },
+      (extras) => agents.spawn({ ...request, ...extras }, ctx.caller, demandOf(ctx)),
+    );
     return {
       success: true as const,
       id: agent.id,

@@ -13,6 +13,9 @@ export const sysHello = defineSyscall({
   params: z.object({
     protocol_version: z.int().optional().catch(undefined)
       .describe("The highest protocol the client speaks; absent means 1."),
+    clock: z.boolean().optional().catch(undefined).describe(
+      "True: the client's clock is virtual. While it is recorded or replayed, frames with number 0 tell it the time.",
+    ),
   }).catch({}),
   result: z.object({
     success: z.literal(true).describe("Always true."),
@@ -28,11 +31,11 @@ export const sysHello = defineSyscall({
   }),
   record: ({ protocol_version }) => ({ protocol_version }),
   tool: false,
-  handle(ctx, { protocol_version = 1 }) {
+  handle(ctx, { protocol_version = 1, clock: virtual = false }) {
     const { info, clock } = ctx.services;
     // Asked again later, it changes nothing: there is no way back to protocol 1.
     const version = ctx.binary || protocol_version >= 2 ? 2 : 1;
-    ctx.agree(version);
+    ctx.agree(version, virtual);
     return {
       success: true as const,
       kernel_version: info.version,
