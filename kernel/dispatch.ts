@@ -13,7 +13,7 @@ import type { Tap } from "./recording/tap.ts";
 import { type RawRequest, readParams, readRequest } from "./schema.ts";
 import type { Services } from "./services.ts";
 import { type Context, type PushWriter, type StreamWriter, type Syscall, WithTail } from "./syscall.ts";
-import { RESERVED, rowOf } from "./table.ts";
+import { RESERVED, rowOf, UNKNOWN } from "./table.ts";
 
 /** What goes back: JSON, with raw bytes or without, or bytes as they are. */
 export interface Answer {
@@ -173,24 +173,24 @@ export class Dispatcher {
     const { caller } = request;
     caller.counts.syscalls++;
     const row = rowOf(request.opcode);
-    if (!row) return failure(unknownOpcode(request.opcode), undefined);
-    if (row.raw) return { raw: row.raw(request.payload), outcome: "ok" };
+    if (!row) return this.#told(UNKNOWN, request, failure(unknownOpcode(request.opcode), undefined));
+    if (row.raw) return this.#told(row, request, { raw: row.raw(request.payload), outcome: "ok" });
     const startedAt = this.#services.clock.monotonic();
     let params: unknown;
     let call: Call | undefined;
     try {
-      const { json, tail } = readRequest(request.payload, request.binary);
+      const { json, tail } = readLeniently(row, request);
       call = new Call(this.#services, request, row, tail);
       params = readParams(row.params, json);
       for (const need of row.needs?.(params, caller) ?? []) call.demand(need);
       if (row.deferrable && wantsDeferral(params, request.connection.version)) {
-        return this.#finish(row, call, params, startedAt, this.#defer(row, call, params));
+        return this.#finish(row, request, params, startedAt, this.#defer(row, call, params));
       }
       const result = row.handle(call, params);
       if (result instanceof Promise) return this.#settle(row, call, params, startedAt, result);
-      return this.#finish(row, call, params, startedAt, this.#reply(row, result));
+      return this.#finish(row, request, params, startedAt, this.#reply(row, result));
     } catch (error) {
-      return this.#finish(row, call, params, startedAt, this.#fail(row, request, error));
+      return this.#finish(row, request, params, startedAt, this.#fail(row, request, error));
     }
   }
 
@@ -208,7 +208,7 @@ export class Dispatcher {
         if (!open) return;
         open = false;
         cancelTimer?.();
-        resolve(this.#finish(row, call, params, startedAt, answer));
+        resolve(this.#finish(row, call.request, params, startedAt, answer));
       };
       const stop = (reason: SyscallError): void => {
         // First the answer, then the abort: what the handler throws because of it is no news.
@@ -284,11 +284,11 @@ export class Dispatcher {
     );
   }
 
-  #finish(row: Syscall, call: Call | undefined, params: unknown, startedAt: number, answer: Answer): Answer {
-    if (this.#observers.size > 0 && call) {
+  #finish(row: Syscall, request: Request, params: unknown, startedAt: number, answer: Answer): Answer {
+    if (this.#observers.size > 0) {
       const durationMs = this.#services.clock.monotonic() - startedAt;
       for (const observer of this.#observers) {
-        observer.finished({ row, caller: call.caller, params, answer, startedAt, durationMs });
+        observer.finished({ row, caller: request.caller, params, answer, startedAt, durationMs });
       }
     }
     return answer;

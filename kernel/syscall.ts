@@ -91,6 +91,8 @@ export interface Syscall<P extends z.ZodType = z.ZodType, R extends z.ZodType = 
   readonly failure?: Readonly<Record<string, unknown>>;
   /** Bytes in, bytes out: no JSON, no schema, no permission. For NOOP and EXIT. */
   readonly raw?: (payload: Uint8Array) => Uint8Array;
+  /** What the original says of a payload that is no JSON; null: such a payload counts as `{}`. */
+  readonly badJson?: string | null;
   /** Milliseconds; 0 is none (the row bounds itself). The default is `LIMITS.deadlineMs`. */
   readonly deadlineMs?: number;
   /** True when `async: true` (and an absent `async`, in protocol 1) means: answer at once, result by ASYNC_POLL. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { defineSyscall } from "../../syscall.ts";
-import { demandOf, spawnParams, spawnRequest } from "./spawn.ts";
+import { demandOf, recordSpawn, spawnParams, spawnRequest } from "./spawn.ts";
 
 /** Tells what SPAWN would do. */
 export const agentExplain = defineSyscall({
@@ -12,7 +12,7 @@ export const agentExplain = defineSyscall({
     "Tells the steps that agent.spawn would take with these arguments, or why it would refuse, without taking them.",
   params: spawnParams,
   result: z.object({ steps: z.array(z.string()).describe("One step a line, in their order.") }),
-  record: ({ name, script, command }) => ({ name, script, command }),
+  record: recordSpawn,
   tool: false,
   async handle(ctx, params) {
     return { steps: [...await ctx.services.agents.explain(spawnRequest(params), ctx.caller, demandOf(ctx))] };

@@ -37,6 +37,7 @@ export const auditConfig = defineSyscall({
   needs: () => [plainNeed("admin", "audit.config")],
   record: (params) => ({ ...params }),
   tool: false,
+  badJson: "Invalid JSON payload",
   async handle(ctx, params) {
     const { audit } = ctx.services;
     if (Object.keys(params).length === 0) return { config: audit.config };

@@ -52,6 +52,7 @@ export const auditLog = defineSyscall({
   }),
   record: ({ category, agent_id, agent_name, limit }) => ({ category, agent_id, agent_name, limit }),
   tool: false,
+  badJson: null,
   async handle(ctx, params) {
     const { caller, services } = ctx;
     const { category, agent_name, before_id, limit, event_type, only_success, text, format } = params;

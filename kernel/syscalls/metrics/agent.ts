@@ -25,6 +25,7 @@ export const metricsAgent = defineSyscall({
   }),
   record: ({ agent_id }) => ({ agent_id }),
   tool: false,
+  badJson: "Invalid JSON payload",
   handle(ctx, params) {
     const agent_id = params.agent_id || ctx.caller.id;
     const agent = ctx.services.agents.get(agent_id);

@@ -30,6 +30,7 @@ export const metricsCgroup = defineSyscall({
   }),
   record: ({ cgroup_path, agent_id }) => ({ cgroup_path, agent_id }),
   tool: false,
+  badJson: "Invalid JSON payload",
   handle(ctx, { cgroup_path, agent_id }) {
     const path = cgroup_path || `clove/agent-${agent_id || ctx.caller.id}`;
     const metrics = read(ctx, path);
