@@ -142,6 +142,7 @@ class RunningKernel implements Kernel {
       clock,
       random,
       storage,
+      log,
       onUse: (principal, entry) => egress.of(principal).noteSecret(entry),
     });
     const egress = new Egress({

@@ -105,9 +105,9 @@ export class EgressAccount {
 
   /** Writes a line about a secret that was used or refused. */
   noteSecret(entry: AuditEntry): void {
-    if (entry.success === false) this.#refused("secret.use", `secret ${String(entry.details.secret)}`);
     const { secret, place, method, header, rule } = entry.details;
-    this.#lines.add(JSON.stringify([entry.event_type, secret, place, method, header, rule]), entry);
+    if (entry.success === false) this.#refused(entry, `secret ${String(secret)}`);
+    else this.#lines.add(JSON.stringify([secret, place, method, header, rule]), entry);
   }
 
   /** Ends everything. */
@@ -148,21 +148,18 @@ export class EgressAccount {
       details,
     };
     const sums = { bytes_up: bytesUp, bytes_down: bytesDown, ms: Math.round(decision.ms) };
-    // The dispatcher looks for the line about a refused syscall, so that one is never only counted.
-    const written = refused && kind === "request"
-      ? (this.#options.audit.write(entry), true)
-      : this.#lines.add(
-        JSON.stringify([refused, phase, kind, target, method, ip, rule, status, end]),
-        entry,
-        sums,
-      );
-    if (refused && written) this.#refused(syscall, target);
-    if (refused) counts.denials++;
+    if (refused) this.#refused(entry, target);
+    else this.#lines.add(JSON.stringify([phase, kind, target, method, ip, rule, status, end]), entry, sums);
   };
 
-  #refused(syscall: string, target: string): void {
-    const { id } = this.principal;
-    const data = { agent_id: id, syscall, reason: "Cannot reach it: no rule allows it", target };
-    this.#options.events.emit("SYSCALL_BLOCKED", data, id, concerns(this.principal));
+  /** The log itself counts refusals that repeat. */
+  #refused(entry: AuditEntry, target: string): void {
+    const { principal } = this;
+    principal.counts.denials++;
+    this.#options.audit.write(entry);
+    const { syscall, rule } = entry.details;
+    const reason = `Cannot reach it: ${String(rule ?? entry.details.end)}`;
+    const data = { agent_id: principal.id, syscall, reason, target };
+    this.#options.events.emit("SYSCALL_BLOCKED", data, principal.id, concerns(principal));
   }
 }

@@ -14,6 +14,7 @@ import type { Random } from "../../worlds/random.ts";
 import type { AuditEntry } from "../audit/entry.ts";
 import { EgressError, type SecretPlace, type Substitute } from "../egress/mod.ts";
 import { LIMITS } from "../limits.ts";
+import type { Log } from "../log.ts";
 import type { Principal } from "../principals.ts";
 import type { Storage } from "../storage/storage.ts";
 import { formsOf } from "./forms.ts";
@@ -36,6 +37,7 @@ export interface SecretsOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly storage: Storage;
+  readonly log: Log;
   /** Receives a line for each use. */
   readonly onUse?: (principal: Principal, entry: AuditEntry) => void;
 }
@@ -102,9 +104,21 @@ export class Secrets {
     return [...this.#entries.values()].map(factsOf).sort((a, b) => a.name < b.name ? -1 : 1);
   }
 
-  /** Those a principal holds placeholders of: some rule of its is about them. */
+  /**
+   * Those a principal holds placeholders of: some rule of its is about them. None while the key is unusable, which the
+   * log tells: agents start all the same.
+   */
   heldBy(principal: Principal): { readonly facts: SecretFacts; readonly placeholder: string }[] {
-    const now = this.#options.clock.now();
+    const { clock, log } = this.#options;
+    if (this.#entries.size === 0) return [];
+    try {
+      this.#sealKey();
+    } catch (cause) {
+      if (!(cause instanceof SyscallError)) throw cause;
+      log.error("secrets cannot be used", { cause: cause.message });
+      return [];
+    }
+    const now = clock.now();
     return this.list()
       .filter(({ name }) => principal.authority.explain(secretNeed(name), now).allowed)
       .map((facts) => ({ facts, placeholder: this.#placeholder(principal, facts.name) }));
