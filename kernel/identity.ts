@@ -17,21 +17,35 @@ export type Peer =
 /** Judges one connection. */
 export type Identify = (socket: Socket) => Peer;
 
-/** Prepares the judgement, which needs libc for SO_PEERCRED. */
-export async function identifyPeer(options: { agents: Agents; log: Log }): Promise<Identify> {
-  const { agents, log } = options;
-  const ownUid = Deno.uid();
+/** The process that connected, as it was when it did; null when the socket is gone. */
+export type ReadPeer = (socket: Socket) => { readonly pid: number; readonly uid: number } | null;
+
+/** Prepares the look at SO_PEERCRED, which needs libc; null where there is none. */
+export async function readPeers(): Promise<ReadPeer | null> {
   const ffi = Deno.build.os === "linux" &&
     (await Deno.permissions.query({ name: "ffi" })).state === "granted";
-  if (!ffi) {
-    log.info("peers are not identified beyond the socket's mode 0600: that needs Linux and --allow-ffi");
-    return () => ({ kind: "operator" });
-  }
+  if (!ffi) return null;
   const { peerCredentials } = await import("../ffi/peer.ts");
   return (socket) => {
     const { _handle: handle } = socket as unknown as { _handle?: { fd?: number } };
-    if (handle?.fd === undefined) return { kind: "refused", reason: "its descriptor is gone" };
-    const { pid, uid } = peerCredentials(handle.fd);
+    return handle?.fd === undefined ? null : peerCredentials(handle.fd);
+  };
+}
+
+/** Prepares the judgement. */
+export function identifyPeer(
+  options: { readPeer: ReadPeer | null; agents: Agents; log: Log },
+): Identify {
+  const { readPeer, agents, log } = options;
+  const ownUid = Deno.uid();
+  if (!readPeer) {
+    log.info("peers are not identified beyond the socket's mode 0600: that needs Linux and --allow-ffi");
+    return () => ({ kind: "operator" });
+  }
+  return (socket) => {
+    const peer = readPeer(socket);
+    if (!peer) return { kind: "refused", reason: "its descriptor is gone" };
+    const { pid, uid } = peer;
     // A process inside an agent stays that agent, whichever socket it found and however often it forked.
     const principal = agents.agentOfPid(pid);
     if (principal) return { kind: "agent", principal };
@@ -40,4 +54,21 @@ export async function identifyPeer(options: { agents: Agents; log: Log }): Promi
     if (uid === ownUid || uid === 0) return { kind: "operator" };
     return { kind: "refused", reason: `user ${uid} owns neither this kernel nor the machine` };
   };
+}
+
+/**
+ * Who connects on an agent's own socket: that agent, unless the process is another agent's, which stays what it is.
+ * Null for who is no longer there.
+ */
+export function identifyOwner(
+  socket: Socket,
+  owner: Principal,
+  options: { readPeer: ReadPeer | null; agents: Agents },
+): Principal | null {
+  const { readPeer, agents } = options;
+  if (!readPeer) return owner;
+  const peer = readPeer(socket);
+  if (!peer) return null;
+  const found = agents.agentOfPid(peer.pid);
+  return found ?? (agents.standingOf(peer.pid) === "gone" ? null : owner);
 }

@@ -13,12 +13,13 @@ import type { Launcher, Wall } from "./agents/launch.ts";
 import { AsyncResults } from "./async_results.ts";
 import { Audit } from "./audit/audit.ts";
 import { auditCalls } from "./audit/calls.ts";
+import { Brokers } from "./broker/broker.ts";
 import type { Connection } from "./connection.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { Egress, type Lookup } from "./egress/mod.ts";
 import { EventBus } from "./events.ts";
 import { ExecRunner } from "./exec/exec.ts";
-import { type Identify, identifyPeer } from "./identity.ts";
+import { type Identify, identifyOwner, identifyPeer, type ReadPeer, readPeers } from "./identity.ts";
 import { chooseLauncher } from "./launchers.ts";
 import { LIMITS } from "./limits.ts";
 import { Log } from "./log.ts";
@@ -110,6 +111,7 @@ class RunningKernel implements Kernel {
   #storage: Storage | null = null;
   #launcher: Launcher | null = null;
   #metrics: MetricsServer | null = null;
+  #readPeer: ReadPeer | null = null;
   #identify: Identify | null = null;
   #closing: Promise<void> | null = null;
 
@@ -157,6 +159,15 @@ class RunningKernel implements Kernel {
       ca: options.machine?.certificates,
     });
     const launcher = this.#launcher = egress.through(base);
+    const readPeer = this.#readPeer = await readPeers();
+    const brokers: Brokers = new Brokers({
+      clock,
+      log,
+      audit,
+      events,
+      pidOf: (socket) => readPeer?.(socket)?.pid ?? null,
+      ownerOf: (pid) => agents.agentOfPid(pid),
+    });
     const mail = new Mail(clock, events);
     const agents = new Agents({
       clock,
@@ -171,6 +182,8 @@ class RunningKernel implements Kernel {
       runDir: runDir.path,
       onChannel: (socket, principal) => this.#serve(socket, principal),
       listenPrivate: (path, principal) => this.#listenPrivate(path, principal),
+      // Deno asks over a named pipe there, which nothing here serves.
+      ...(Deno.build.os === "windows" ? {} : { openBroker: brokers.open.bind(brokers) }),
       variables: async (principal, network) => ({
         ...secrets.variablesOf(principal),
         ...await egress.variables(principal, network),
@@ -214,7 +227,7 @@ class RunningKernel implements Kernel {
     this.dispatcher = new Dispatcher(this.services);
     this.dispatcher.observe(auditCalls(audit));
     if (options.metrics) this.#serveMetrics(options.metrics);
-    this.#identify = await identifyPeer({ agents, log });
+    this.#identify = identifyPeer({ readPeer, agents, log });
     if (options.socket) {
       this.#servers.push(await listenUnix(options.socket, (socket) => this.#accept(socket)));
       this.socket = options.socket;
@@ -347,7 +360,12 @@ class RunningKernel implements Kernel {
   }
 
   async #listenPrivate(path: string, principal: Principal): Promise<() => Promise<void>> {
-    const server = await listenUnix(path, (socket) => this.#serve(socket, principal));
+    const { agents } = this.services;
+    const server = await listenUnix(path, (socket) => {
+      const peer = identifyOwner(socket, principal, { readPeer: this.#readPeer, agents });
+      if (peer) this.#serve(socket, peer);
+      else socket.destroy();
+    });
     return () => server.close();
   }
 }

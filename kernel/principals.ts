@@ -23,9 +23,10 @@ export class Principal {
   readonly names: Set<string> = new Set();
   /** Open connections. */
   connections = 0;
-  /** Calls made, for metrics and `why`; `bytesUp` and `bytesDown` are what went over the network. */
+  /** Calls made, for metrics and `why`; `checks` are what Deno asked, `bytesUp` and `bytesDown` went over the network. */
   readonly counts = {
     syscalls: 0,
+    checks: 0,
     denials: 0,
     sent: 0,
     received: 0,

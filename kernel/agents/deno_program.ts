@@ -44,7 +44,8 @@ export function denoArgv(program: DenoProgram): string[] {
     ...(config === null ? ["--no-config"] : [`--config=${config}`]),
     ...(importMap === null ? [] : [`--import-map=${importMap}`]),
     ...(repeatable ? [`--seed=${repeatable.seed}`, `--preload=${repeatable.preload}`] : []),
-    ...(brokered ? flags : withVariables(flags, program.variables)),
+    // Also for a broker: node:child_process adds -A to the command of a Deno that has no flag of a permission.
+    ...withVariables(flags, program.variables),
     program.script,
     ...program.args,
   ];

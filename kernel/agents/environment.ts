@@ -53,6 +53,8 @@ export interface EnvironmentFacts {
   readonly tmp: string;
   /** Null unless Deno runs the agent. */
   readonly denoDir: string | null;
+  /** Where Deno asks for permission; absent where its flags tell it. */
+  readonly broker?: string;
 }
 
 /** The whole environment. The request's variables win over PATH, HOME and LANG, not over the kernel's own. */
@@ -67,6 +69,10 @@ export function environmentOf(
     ...(facts.tmp === "/tmp" ? {} : { TMPDIR: facts.tmp }),
     ...given,
     ...(facts.denoDir === null ? {} : { DENO_DIR: facts.denoDir, DENO_NO_UPDATE_CHECK: "1" }),
+    // Deno warns on every start that brokers are experimental; only its errors belong into an agent's output.
+    ...(facts.broker === undefined
+      ? {}
+      : { DENO_PERMISSION_BROKER_PATH: facts.broker, DENO_LOG: "info,deno=error" }),
     CLOVE_SOCKET: facts.socket,
     CLOVE_AGENT_ID: String(facts.id),
     CLOVE_AGENT_NAME: facts.name,
