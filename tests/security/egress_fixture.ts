@@ -8,10 +8,14 @@ import { createServer, type Server, type Socket } from "node:net";
 import { type Clove, connect } from "@clove/sdk";
 import { type Kernel, startKernel, type StartOptions } from "../../kernel/main.ts";
 import type { Agent } from "../../kernel/agents/agent.ts";
+import { lacks } from "../facilities.ts";
 import PROBE from "./egress_probe.py" with { type: "text" };
 
 /** Where Python is on the machines this is tested on; the kernel itself looks in fixed places only. */
 const PYTHON = "/usr/bin/python3";
+
+/** True where no real sandbox can be built, or the probe cannot run in it. */
+export const NO_SANDBOX: boolean = lacks("linux", "python3") || (lacks("root") && lacks("userns"));
 
 /** One thing the probe does; see `egress_probe.py`. */
 export type Step = readonly [string, ...unknown[]];

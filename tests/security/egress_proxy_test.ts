@@ -1,11 +1,9 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { Policy } from "../../permissions/mod.ts";
 import { createSandboxLauncher } from "../../kernel/sandbox/mod.ts";
-import { lacks } from "../facilities.ts";
-import { eventually, Rig, type Step, Target, written } from "./egress_fixture.ts";
+import { eventually, NO_SANDBOX, Rig, type Step, Target, written } from "./egress_fixture.ts";
 
-const test = (name: string, fn: () => Promise<void>) =>
-  Deno.test({ name, fn, ignore: lacks("linux", "root", "python3") });
+const test = (name: string, fn: () => Promise<void>) => Deno.test({ name, fn, ignore: NO_SANDBOX });
 
 test("taking a rule away closes the tunnels it opened, before anybody is told that it is gone", async () => {
   await using target = await Target.start(null);

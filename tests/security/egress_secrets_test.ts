@@ -1,10 +1,8 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
 import { join } from "node:path";
-import { lacks } from "../facilities.ts";
-import { Rig, type Step, Target, written } from "./egress_fixture.ts";
+import { NO_SANDBOX, Rig, type Step, Target, written } from "./egress_fixture.ts";
 
-const test = (name: string, fn: () => Promise<void>) =>
-  Deno.test({ name, fn, ignore: lacks("linux", "root", "python3") });
+const test = (name: string, fn: () => Promise<void>) => Deno.test({ name, fn, ignore: NO_SANDBOX });
 
 /** With a quote and a backslash, so that JSON writes it otherwise than it is. */
 const VALUE = 'sk-"live"\\4f9a1c77e2b84d0d';

@@ -1,9 +1,7 @@
 import { deepStrictEqual, match, ok, strictEqual } from "node:assert/strict";
-import { lacks } from "../facilities.ts";
-import { Rig, type Step, Target } from "./egress_fixture.ts";
+import { NO_SANDBOX, Rig, type Step, Target } from "./egress_fixture.ts";
 
-const test = (name: string, fn: () => Promise<void>) =>
-  Deno.test({ name, fn, ignore: lacks("linux", "root", "python3") });
+const test = (name: string, fn: () => Promise<void>) => Deno.test({ name, fn, ignore: NO_SANDBOX });
 
 /** Hosts that mean a place inside, however they are written. */
 const INSIDE = [
