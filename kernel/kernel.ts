@@ -29,6 +29,7 @@ import { CallMetrics } from "./metrics/calls.ts";
 import { Metrics } from "./metrics/metrics.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics/prometheus.ts";
 import type { KernelOptions } from "./options.ts";
+import { OutputFiles } from "./output/files.ts";
 import { Principal, Principals } from "./principals.ts";
 import { makeRunDir, type RunDir } from "./run_dir.ts";
 import { Recorder } from "./recording/recorder.ts";
@@ -73,7 +74,7 @@ export interface Kernel extends AsyncDisposable {
   connect(options?: { level?: Level }): MemoryTransport;
   /** Stops agents in order, finishes acknowledged writes, closes every connection, removes the socket. */
   close(): Promise<void>;
-  /** Ends every agent at once, without waiting for anything. */
+  /** Ends every agent at once, without waiting for anything, and signs the audit log: the process is about to end. */
   abandon(): void;
 }
 
@@ -169,6 +170,10 @@ class RunningKernel implements Kernel {
       ownerOf: (pid) => agents.agentOfPid(pid),
     });
     const mail = new Mail(clock, events);
+    const startedAt = clock.now();
+    const output = options.data
+      ? new OutputFiles({ dir: `${options.data}/output`, clock, log, kernel: Math.floor(startedAt) })
+      : null;
     const agents = new Agents({
       clock,
       random,
@@ -179,6 +184,7 @@ class RunningKernel implements Kernel {
       mail,
       launcher,
       require,
+      output,
       runDir: runDir.path,
       onChannel: (socket, principal) => this.#serve(socket, principal),
       listenPrivate: (path, principal) => this.#listenPrivate(path, principal),
@@ -213,7 +219,7 @@ class RunningKernel implements Kernel {
       recorder,
         version: VERSION,
         families: FAMILIES,
-        startedAt: clock.now(),
+        startedAt,
         socket: options.socket ?? null,
         dataDir: options.data ?? null,
         runDir: runDir.path,
@@ -222,6 +228,7 @@ class RunningKernel implements Kernel {
       state: new StateStore({ clock, storage, events, log }),
       exec: new ExecRunner({ clock, log, agents, launcher, runDir: runDir.path }),
       metrics: new Metrics({ clock }),
+      output,
       asyncResults: new AsyncResults(),
     };
     this.dispatcher = new Dispatcher(this.services);
@@ -259,7 +266,17 @@ class RunningKernel implements Kernel {
   }
 
   abandon(): void {
-    this.services?.agents.abandon();
+    if (!this.services) return;
+    const { agents, audit } = this.services;
+    const living = [...agents.all()].filter((agent) => !agent.ended).map(({ name }) => name);
+    agents.abandon();
+    audit.write({
+      category: "SECURITY",
+      event_type: "KERNEL_ABANDONED",
+      agent_id: 0,
+      details: { living: living.length, names: living.slice(0, 32) },
+    });
+    audit.closeNow();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -270,6 +287,7 @@ class RunningKernel implements Kernel {
     // Nobody new; then the agents, which may still speak while they end; then what was acknowledged; then the rest.
     await Promise.all(this.#servers.map((server) => server.close()));
     await this.services?.agents.close();
+    await this.services?.output?.close();
     await this.#metrics?.close();
     this.services?.egress.close();
     await this.services?.audit.close();

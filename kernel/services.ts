@@ -15,6 +15,7 @@ import type { ExecRunner } from "./exec/exec.ts";
 import type { Log } from "./log.ts";
 import type { Mail } from "./mail.ts";
 import type { Metrics } from "./metrics/metrics.ts";
+import type { OutputFiles } from "./output/files.ts";
 import type { Principals } from "./principals.ts";
 import type { Recorder } from "./recording/recorder.ts";
 import type { Secrets } from "./secrets/secrets.ts";
@@ -40,6 +41,8 @@ export interface Services {
   readonly egress: Egress;
   readonly secrets: Secrets;
   readonly metrics: Metrics;
+  /** What agents wrote, on disk; null when the kernel keeps nothing there. */
+  readonly output: OutputFiles | null;
   readonly recorder: Recorder;
 }
 

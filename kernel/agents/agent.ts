@@ -11,6 +11,7 @@ import type { Random } from "../../worlds/random.ts";
 import type { Principal } from "../principals.ts";
 import { LIMITS } from "../limits.ts";
 import type { Log } from "../log.ts";
+import type { OutputSink } from "../output/files.ts";
 import { capture } from "./capture.ts";
 import type { Exit, Isolation, Launcher, LaunchRequest, Limits, Process } from "./launch.ts";
 import { OutputLog } from "./output.ts";
@@ -24,6 +25,8 @@ export interface AgentHost {
   readonly random: Random;
   readonly log: Log;
   readonly launcher: Launcher;
+  /** Keeps what an agent writes beyond the kernel's life; null where nothing does. */
+  keepOutput(agent: { readonly id: number; readonly name: string }): OutputSink | null;
   /** Serves descriptor 3 as a connection of the agent. */
   readonly onChannel: (socket: Socket, principal: Principal) => void;
   /** Something happened that subscribers and the audit log should know. */
@@ -107,7 +110,11 @@ export class Agent {
     this.id = options.principal.id;
     this.name = options.principal.name;
     this.createdAt = host.clock.now();
-    this.output = new OutputLog({ limit: LIMITS.agentOutputBytes, now: () => host.clock.now() });
+    this.output = new OutputLog({
+      limit: LIMITS.agentOutputBytes,
+      now: () => host.clock.now(),
+      sink: host.keepOutput(this),
+    });
     const { promise, resolve } = Promise.withResolvers<Exit>();
     this.finished = promise;
     this.#finish = resolve;

@@ -17,6 +17,7 @@ import type { EventBus } from "../events.ts";
 import { LIMITS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { Mail } from "../mail.ts";
+import type { OutputFiles } from "../output/files.ts";
 import type { Principal, Principals } from "../principals.ts";
 import { preloadText, seededVariables } from "../recording/determinism.ts";
 import {
@@ -90,6 +91,8 @@ export interface AgentsOptions {
     principal: Principal,
     facts: BrokerFacts,
   ) => Promise<() => Promise<void>>;
+  /** Keeps what agents write beyond the kernel's life; absent keeps it in memory only. */
+  readonly output?: OutputFiles | null;
   /** Serves a private Unix socket, mode 0600. Resolves with its end. */
   readonly listenPrivate: (path: string, principal: Principal) => Promise<() => Promise<void>>;
 }
@@ -132,6 +135,7 @@ export class Agents {
       random,
       log,
       launcher,
+      keepOutput: (agent) => options.output?.open(agent) ?? null,
       onChannel,
       tell: (agent, what, data) => this.#tell(agent, what, data),
       stopChildren: (agent) => this.#stopChildren(agent.principal),
@@ -500,9 +504,7 @@ export class Agents {
         cwd: facts.home,
         tmp: facts.tmp,
         denoDir: seen(INSIDE.denoDir),
-        given: wanted.filter(({ inside }) =>
-          !HIDDEN.has(inside) && (sandboxed || inside !== INSIDE.tmp)
-        ),
+        given: wanted.filter(({ inside }) => !HIDDEN.has(inside) && (sandboxed || inside !== INSIDE.tmp)),
         mounted: layout.mounts,
         host: !sandboxed,
       }),

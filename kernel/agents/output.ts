@@ -41,6 +41,8 @@ interface Holder {
 export class OutputLog {
   readonly #limit: number;
   readonly #now: () => number;
+  /** Told of every chunk, and of the end. */
+  readonly #sink: { add(chunk: OutputChunk): void; end(): void } | null;
   #chunks: OutputChunk[] = [];
   /** Beside each chunk, the bytes ever written up to its end (with overhead). */
   #ends: number[] = [];
@@ -57,10 +59,17 @@ export class OutputLog {
   readonly #holders = new Set<Holder>();
   readonly #wantRoom = new Set<() => void>();
 
-  /** @param options `limit` in bytes; `now` gives epoch milliseconds. */
-  constructor(options: { limit: number; now: () => number }) {
+  /** @param options `limit` in bytes; `now` gives epoch milliseconds; `sink` keeps everything elsewhere too. */
+  constructor(
+    options: {
+      limit: number;
+      now: () => number;
+      sink?: { add(chunk: OutputChunk): void; end(): void } | null;
+    },
+  ) {
     this.#limit = options.limit;
     this.#now = options.now;
+    this.#sink = options.sink ?? null;
   }
 
   /** Number of the newest chunk; 0 when there was none. */
@@ -118,6 +127,7 @@ export class OutputLog {
   end(): void {
     this.flush();
     this.#ended = true;
+    this.#sink?.end();
     this.#wake();
   }
 
@@ -141,6 +151,13 @@ export class OutputLog {
     let left = bytes;
     let at = this.#chunks.length;
     while (at > this.#head && (left -= this.#chunks[at - 1]!.bytes.byteLength) >= 0) at--;
+    return this.#seq - (this.#chunks.length - at);
+  }
+
+  /** The number after which chunks begin that were read at or after a time, in epoch milliseconds. */
+  before(time: number): number {
+    let at = this.#chunks.length;
+    while (at > this.#head && this.#chunks[at - 1]!.time >= time) at--;
     return this.#seq - (this.#chunks.length - at);
   }
 
@@ -206,7 +223,9 @@ export class OutputLog {
   #add(stream: OutputStream, read: Uint8Array): void {
     // A few bytes at the end of a read buffer would keep all of it alive for as long as they are kept.
     const bytes = read.buffer.byteLength > 2 * read.byteLength ? read.slice() : read;
-    this.#chunks.push({ seq: ++this.#seq, stream, time: this.#now(), bytes });
+    const chunk = { seq: ++this.#seq, stream, time: this.#now(), bytes };
+    this.#chunks.push(chunk);
+    this.#sink?.add(chunk);
     this.#written += bytes.byteLength + CHUNK_OVERHEAD_BYTES;
     this.#ends.push(this.#written);
     this.#bytes += bytes.byteLength + CHUNK_OVERHEAD_BYTES;

@@ -616,6 +616,10 @@ export interface AgentOutputParams {
   readonly since?: number;
   /** Begin so many bytes before the end; `since` wins. */
   readonly tail_bytes?: number;
+  /** Begin with what was written at or after this time, in epoch milliseconds. */
+  readonly since_time?: number;
+  /** First what is on disk of earlier agents of this name; for those who may manage them. */
+  readonly earlier?: boolean;
   /** Go on until the agent has ended for good; protocol 2 only. */
   readonly follow?: boolean;
   /** With `follow`: the agent waits for this reader, as for the far end of a pipe, and nothing is lost. */
@@ -636,7 +640,7 @@ export interface AgentOutputResult {
   readonly state_name: string;
   /** What there is, without a stream; with one it came as parts. */
   readonly chunks: readonly {
-    /** Its position; counts over all restarts. */
+    /** Its position; counts over all restarts. 0 for what an earlier agent wrote. */
     readonly seq: number;
     /** Where it was written; with a terminal always stdout. */
     readonly stream: "stdout" | "stderr";
@@ -655,7 +659,7 @@ export interface AgentOutputResult {
 
 /** One part of the answer of `agent.output`. */
 export interface AgentOutputPart {
-  /** Its position; counts over all restarts. */
+  /** Its position; counts over all restarts. 0 for what an earlier agent wrote. */
   readonly seq: number;
   /** Where it was written; with a terminal always stdout. */
   readonly stream: "stdout" | "stderr";
@@ -2538,7 +2542,7 @@ export interface AgentCalls {
    */
   wait(params?: AgentWaitParams, options?: CallOptions): Promise<AgentWaitResult>;
   /**
-   * Gives what an agent wrote to stdout and stderr, and in protocol 2 follows it until the agent has ended.
+   * Gives what an agent wrote to stdout and stderr, also after its kernel's end, and in protocol 2 follows it.
    *
    * `agent.output`, opcode 0x17, since 0.1.0.
    *
