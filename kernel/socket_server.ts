@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { chmodSync, lstatSync, mkdirSync, renameSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 
@@ -36,7 +36,8 @@ export async function listenUnix(
   path: string,
   onConnection: (socket: Socket) => void,
 ): Promise<SocketServer> {
-  const bound = join(dirname(path), `.${crypto.randomUUID().slice(0, 8)}`);
+  const cradle = join(dirname(path), `.${crypto.randomUUID().slice(0, 6)}`);
+  const bound = join(cradle, "s");
   for (const name of [path, bound]) {
     const bytes = new TextEncoder().encode(name).byteLength;
     if (bytes <= PATH_BYTES) continue;
@@ -48,15 +49,17 @@ export async function listenUnix(
   await clearStale(path);
   const server = createServer({ allowHalfOpen: true }, onConnection);
   // Bound under another name and then renamed: it appears private and ready, and the runtime, which removes the name
-  // it bound when the server closes, cannot remove what somebody else has put there since.
-  const umask = Deno.build.os === "windows" ? null : Deno.umask(0o177);
+  // it bound when the server closes, cannot remove what somebody else has put there since. Until it is private a
+  // directory hides it; the file mode mask would do so too, but it is the whole process's, and what other threads make
+  // in that moment would suffer from it.
+  mkdirSync(cradle, { mode: 0o700 });
   try {
     await listening(server, bound, path);
+    chmodSync(bound, 0o600);
+    renameSync(bound, path);
   } finally {
-    if (umask !== null) Deno.umask(umask);
+    rmSync(cradle, { recursive: true, force: true });
   }
-  chmodSync(bound, 0o600);
-  renameSync(bound, path);
   const own = identity(path);
   return {
     path,

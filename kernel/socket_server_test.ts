@@ -50,3 +50,20 @@ Deno.test("closing removes only its own file", () =>
     await server.close();
     strictEqual(await Deno.readTextFile(path), "somebody else's");
   }));
+
+Deno.test("many sockets at once change nothing for what else the process makes meanwhile", () =>
+  inDirectory(async (directory) => {
+    const before = Deno.umask();
+    const made = Array.from({ length: 16 }, async (_, i) => {
+      const server = await listenUnix(`${directory}/${i}/s`, (socket) => socket.end());
+      await Deno.mkdir(`${directory}/${i}/beside`, { mode: 0o700 });
+      return server;
+    });
+    const servers = await Promise.all(made);
+    for (const [i, server] of servers.entries()) {
+      strictEqual((await Deno.lstat(`${directory}/${i}/beside`)).mode! & 0o777, 0o700);
+      strictEqual([...Deno.readDirSync(`${directory}/${i}`)].length, 2, "the hiding place was left behind");
+      await server.close();
+    }
+    strictEqual(Deno.umask(), before);
+  }));
