@@ -40,6 +40,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "show what an agent wrote",
     load: async () => (await import("./commands/logs.ts")).logs,
   },
+  why: {
+    usage: "NAME|ID",
+    summary: "tell how an agent ended, or how it is doing",
+    load: async () => (await import("./commands/why.ts")).why,
+  },
   kill: {
     usage: "NAME|ID...",
     summary: "stop agents for good",

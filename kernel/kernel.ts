@@ -40,6 +40,7 @@ import { serveSocket } from "./socket_wire.ts";
 import { StateStore } from "./state/state.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
 import { FAMILIES } from "./table.ts";
+import { Journal } from "./telemetry/journal.ts";
 import { VERSION } from "./version.ts";
 
 /** The machine, where a test brings its own. */
@@ -229,10 +230,12 @@ class RunningKernel implements Kernel {
       exec: new ExecRunner({ clock, log, agents, launcher, runDir: runDir.path }),
       metrics: new Metrics({ clock }),
       output,
+      journal: new Journal(() => clock.now()),
       asyncResults: new AsyncResults(),
     };
     this.dispatcher = new Dispatcher(this.services);
     this.dispatcher.observe(auditCalls(audit));
+    this.dispatcher.observe(this.services.journal);
     if (options.metrics) this.#serveMetrics(options.metrics);
     this.#identify = identifyPeer({ readPeer, agents, log });
     if (options.socket) {

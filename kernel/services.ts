@@ -20,6 +20,7 @@ import type { Principals } from "./principals.ts";
 import type { Recorder } from "./recording/recorder.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { StateStore } from "./state/state.ts";
+import type { Journal } from "./telemetry/journal.ts";
 import type { Storage } from "./storage/storage.ts";
 
 /** Everything a handler can reach. */
@@ -43,6 +44,7 @@ export interface Services {
   readonly metrics: Metrics;
   /** What agents wrote, on disk; null when the kernel keeps nothing there. */
   readonly output: OutputFiles | null;
+  readonly journal: Journal;
   readonly recorder: Recorder;
 }
 

@@ -17,6 +17,7 @@ import { agentResize } from "./syscalls/agent/resize.ts";
 import { agentResume } from "./syscalls/agent/resume.ts";
 import { agentSpawn } from "./syscalls/agent/spawn.ts";
 import { agentWait } from "./syscalls/agent/wait.ts";
+import { agentWhy } from "./syscalls/agent/why.ts";
 import { asyncPoll } from "./syscalls/async/poll.ts";
 import { auditConfig } from "./syscalls/audit/config.ts";
 import { auditLog } from "./syscalls/audit/log.ts";
@@ -82,6 +83,7 @@ export const TABLE: readonly Syscall[] = [
   agentInput,
   agentResize,
   agentExplain,
+  agentWhy,
   ipcSend,
   ipcRecv,
   ipcBroadcast,

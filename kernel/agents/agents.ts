@@ -567,7 +567,7 @@ export class Agents {
       agent_id: agent.id,
       agent_name: agent.name,
       success: what !== "AGENT_ESCALATED",
-      details,
+      details: { ...details, ...onlyAudited(agent, what) },
     });
     if (what !== "AGENT_ESCALATED" || agent.spawner.gone || agent.spawner.kind === "operator") return;
     try {
@@ -576,6 +576,16 @@ export class Agents {
       log.warn("an escalation could not be mailed", { agent: agent.principal.label, cause });
     }
   }
+}
+
+/** What the log keeps of a start and an end beyond what everybody is told. */
+function onlyAudited(agent: Agent, what: AgentNews): Record<string, unknown> {
+  if (what === "AGENT_SPAWNED") {
+    const { isolation, limits, principal } = agent;
+    return { level: principal.authority.base.level, missing: isolation?.missing, limits };
+  }
+  const usage = what === "AGENT_EXITED" ? agent.exit?.usage : null;
+  return usage ? { max_rss: usage.max_rss, cpu_ms: usage.user_ms + usage.system_ms } : {};
 }
 
 /** Places a Deno agent needs no permission for: Deno itself uses them, or descriptor 3 stands in for them. */

@@ -139,6 +139,11 @@ export class Audit {
     else this.#plan(this.#batch.lines.length >= ROUTINE_LINES ? 0 : ROUTINE_MS);
   }
 
+  /** How often refusals of an agent came again that have no line for that yet, by need. */
+  repeatsOf(agentId: number): ReadonlyMap<string, number> {
+    return this.#coalescer.pending(agentId);
+  }
+
   /** Whether a refusal of this syscall was written down a moment ago. True once for each line. */
   toldOf(agentId: number, syscall: string): boolean {
     return this.#refusals.take(agentId, syscall);

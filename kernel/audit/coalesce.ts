@@ -69,6 +69,15 @@ export class Coalescer {
     return false;
   }
 
+  /** Counts that are not written yet, by need. */
+  pending(agentId: number): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { entry, repeats } of this.#agents.get(agentId)?.seen.values() ?? []) {
+      if (repeats > 0) counts.set(String(entry.details.need ?? entry.event_type), repeats);
+    }
+    return counts;
+  }
+
   /** Writes all counts now: the log is about to close. */
   flush(): void {
     for (const id of [...this.#agents.keys()]) this.#tell(id);

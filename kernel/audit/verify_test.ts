@@ -201,13 +201,14 @@ Deno.test("a log that is closed within one turn is signed, with all its lines", 
       audit.write({ category: "SECURITY", event_type: "OPERATOR_CONNECTED", agent_id: 1, details: { n } });
     }
     audit.closeNow();
-    await withDir(async (copy) => {
+    await withDir((copy) => {
       // What a process that ends now leaves behind.
       for (const name of ["clove.db", "clove.db-wal", "audit.key"]) {
         Deno.copyFileSync(`${dir}/${name}`, `${copy}/${name}`);
       }
       const { exit_code, last_id, signed_id } = verifyAudit(copy);
       deepStrictEqual([exit_code, last_id, signed_id], [0, 300, 300]);
+      return Promise.resolve();
     });
     await audit.close();
     await storage.close();

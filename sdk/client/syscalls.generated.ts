@@ -874,6 +874,137 @@ export interface AgentExplainResult {
   readonly steps: readonly string[];
 }
 
+/** Arguments of `agent.why`. */
+export interface AgentWhyParams {
+  /** The agent's number; wins over its name. */
+  readonly id?: number;
+  /** The same. */
+  readonly agent_id?: number;
+  /** The agent's name. */
+  readonly name?: string;
+  /**
+   * How many of its last calls.
+   * @default 10
+   */
+  readonly calls?: number;
+  /**
+   * How many lines of its output.
+   * @default 10
+   */
+  readonly lines?: number;
+}
+
+/** What `agent.why` answers. */
+export interface AgentWhyResult {
+  /** The agent's number. */
+  readonly agent_id: number;
+  /** Its name. */
+  readonly name: string;
+  /** What it is doing; stopped for an agent of an earlier kernel. */
+  readonly state: "starting" | "running" | "paused" | "stopping" | "stopped" | "crashed";
+  /** The same in the original's words, such as RUNNING. */
+  readonly state_name: string;
+  /** False: it was an earlier kernel's, and only the audit log and its output tell. */
+  readonly known: boolean;
+  /** One sentence that its name goes before, such as `was killed by SIGKILL after 3 s`. */
+  readonly why: string;
+  /** Its process; 0 when there is none. */
+  readonly pid: number;
+  /** Seconds since its current run began. */
+  readonly uptime: number;
+  /** Epoch seconds of its spawn; null when not known. */
+  readonly started_at: number | null;
+  readonly parent_id: number | null;
+  /** Who stopped it; null when nobody did. */
+  readonly killed_by: number | null;
+  /** How often it was restarted. */
+  readonly restart_count: number;
+  /** What happens when it ends. */
+  readonly restart_policy: string | null;
+  /** How its last run ended, when one did. */
+  readonly exit: {
+    /** 0-255; 128 and the signal's number when a signal ended it. */
+    readonly exit_code: number;
+    /** Such as SIGKILL; null when it exited by itself. */
+    readonly signal: string | null;
+    /** oom is its memory limit. */
+    readonly reason: "exited" | "killed" | "oom" | "crashed";
+    /** The same in words. */
+    readonly cause: string;
+    /** How long the run took. */
+    readonly duration_ms: number;
+  } | null;
+  /** Its limits; null when not known. */
+  readonly limits: {
+    /** Bytes; null is no limit. */
+    readonly memory: number | null;
+    /** Processes and threads; null is no limit. */
+    readonly max_pids: number | null;
+    /** Microseconds of CPU in each period; null is no limit. */
+    readonly cpu_quota: number | null;
+    /** Microseconds. */
+    readonly cpu_period: number;
+    /** Weight against others, 1024 is normal. */
+    readonly cpu_shares: number;
+  } | null;
+  /** The most memory it held, in bytes; null when not known. */
+  readonly peak_memory: number | null;
+  /** CPU time, in milliseconds; null when not known. */
+  readonly cpu_ms: number | null;
+  /** Walls that are not, or were not, there. */
+  readonly missing: readonly string[];
+  /** Calls it made. */
+  readonly syscalls: number;
+  /** Calls that were refused. */
+  readonly denied: number;
+  /** Its last calls, oldest first. */
+  readonly calls: readonly {
+    /** Epoch milliseconds. */
+    readonly time: number;
+    /** Its name. */
+    readonly syscall: string;
+    /** A path, a name, a key; shortened, empty when there is none. */
+    readonly about: string;
+    /** ok, or an error code. */
+    readonly outcome: string;
+    /** From request to answer. */
+    readonly duration_ms: number;
+  }[];
+  /** What it was refused, oldest first; each need once. */
+  readonly denials: readonly {
+    /** Epoch milliseconds. */
+    readonly time: number;
+    /** What it called; empty when the kernel does not know. */
+    readonly syscall: string;
+    /** What it would have needed. */
+    readonly need: string;
+    /** What refused it. */
+    readonly rule: string;
+    /** How often it was refused again. */
+    readonly repeated: number;
+    /** How to allow it; empty when there is no way. */
+    readonly ask: string;
+  }[];
+  /** What happened to it, oldest first. */
+  readonly history: readonly {
+    /** Epoch milliseconds. */
+    readonly time: number;
+    /** Such as AGENT_RESTARTING. */
+    readonly event: string;
+    /** As in the audit log. */
+    readonly details: { readonly [key: string]: unknown };
+  }[];
+  /** Its last lines, oldest first. */
+  readonly output: readonly {
+    /** Epoch milliseconds. */
+    readonly time: number;
+    /** Where it was written. */
+    readonly stream: "stdout" | "stderr";
+    /** One line; long ones are cut. */
+    readonly text: string;
+  }[];
+}
+
 /** Arguments of `ipc.send`. */
 export interface IpcSendParams {
   /** The receiver's number; wins over a name when not 0. */
@@ -2583,6 +2714,14 @@ export interface AgentCalls {
    * @throws {SyscallError} When the kernel refuses, or it fails.
    */
   explain(params?: AgentExplainParams, options?: CallOptions): Promise<AgentExplainResult>;
+  /**
+   * Tells how an agent ended, or how it is doing: the cause in words, its last calls and output, limits, refusals.
+   *
+   * `agent.why`, opcode 0x1c, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  why(params?: AgentWhyParams, options?: CallOptions): Promise<AgentWhyResult>;
 }
 
 /** The methods of `clove.ipc`. */
@@ -2914,6 +3053,7 @@ export const ROWS: readonly Row[] = [
   ["agent", "input", 0x19, "call"],
   ["agent", "resize", 0x1a, "call"],
   ["agent", "explain", 0x1b, "call"],
+  ["agent", "why", 0x1c, "call"],
   ["ipc", "send", 0x20, "call"],
   ["ipc", "recv", 0x21, "call"],
   ["ipc", "broadcast", 0x22, "call"],
