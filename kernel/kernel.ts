@@ -9,10 +9,12 @@ import { type Clock, systemClock } from "../worlds/clock.ts";
 import { HostFiles } from "../worlds/files.ts";
 import { type Random, systemRandom } from "../worlds/random.ts";
 import { Agents } from "./agents/agents.ts";
+import type { AgentFiles } from "./agents/agent_files.ts";
 import type { Launcher, Wall } from "./agents/launch.ts";
 import { AsyncResults } from "./async_results.ts";
 import { Audit } from "./audit/audit.ts";
 import { auditCalls } from "./audit/calls.ts";
+import type { AuditVault } from "./audit/vault.ts";
 import { Brokers } from "./broker/broker.ts";
 import type { Connection } from "./connection.ts";
 import { Dispatcher } from "./dispatch.ts";
@@ -49,6 +51,14 @@ export interface Machine {
   readonly random?: Random;
   readonly launcher?: Launcher;
   readonly storage?: Storage;
+  /** What the audit log keeps outside of `storage`. */
+  readonly vault?: AuditVault;
+  /** What is done to the machine's files for agents. */
+  readonly agentFiles?: AgentFiles;
+  /** Made by whoever brings it; the kernel removes it when it closes. */
+  readonly runDir?: RunDir;
+  /** Opens sockets at paths. Who connects there is taken for whom the path belongs to. */
+  readonly listen?: typeof listenUnix;
   /** Resolves names for what leaves by the HTTP syscall and the proxies. */
   readonly lookup?: Lookup;
   /** Certificates (PEM) that the HTTP syscall trusts beside the usual ones. */
@@ -106,6 +116,8 @@ class RunningKernel implements Kernel {
   services!: Services;
   dispatcher!: Dispatcher;
   readonly #options: StartOptions;
+  readonly #clock: Clock;
+  readonly #listen: typeof listenUnix;
   readonly #log: Log;
   readonly #connections = new Set<Connection>();
   readonly #servers: SocketServer[] = [];
@@ -119,20 +131,22 @@ class RunningKernel implements Kernel {
 
   constructor(options: StartOptions) {
     this.#options = options;
+    this.#clock = options.machine?.clock ?? systemClock;
+    this.#listen = options.machine?.listen ?? listenUnix;
     this.#log = new Log({
       level: options.logLevel ?? "warn",
       format: options.logFormat ?? "text",
       write: options.onLog,
-      now: () => (options.machine?.clock ?? systemClock).now(),
+      now: () => this.#clock.now(),
     });
   }
 
   async open(): Promise<void> {
     const options = this.#options;
     const log = this.#log;
-    const clock = options.machine?.clock ?? systemClock;
+    const clock = this.#clock;
     const random = options.machine?.random ?? systemRandom;
-    const runDir = this.#runDir = makeRunDir(log);
+    const runDir = this.#runDir = options.machine?.runDir ?? makeRunDir(log);
     const storage = this.#storage = options.machine?.storage ??
       openStorage({ dir: options.data ?? null, clock, log });
     const require: readonly Wall[] = options.require ?? [];
@@ -141,7 +155,7 @@ class RunningKernel implements Kernel {
 
     const principals = new Principals();
     const events = new EventBus(clock);
-    const audit = new Audit({ clock, storage, log });
+    const audit = new Audit({ clock, storage, log, random, vault: options.machine?.vault });
     const secrets = new Secrets({
       clock,
       random,
@@ -161,7 +175,7 @@ class RunningKernel implements Kernel {
       ca: options.machine?.certificates,
     });
     const launcher = this.#launcher = egress.through(base);
-    const readPeer = this.#readPeer = await readPeers();
+    const readPeer = this.#readPeer = options.machine?.listen ? null : await readPeers();
     const brokers: Brokers = new Brokers({
       clock,
       log,
@@ -187,6 +201,7 @@ class RunningKernel implements Kernel {
       require,
       output,
       runDir: runDir.path,
+      files: options.machine?.agentFiles,
       onChannel: (socket, principal) => this.#serve(socket, principal),
       listenPrivate: (path, principal) => this.#listenPrivate(path, principal),
       // Deno asks over a named pipe there, which nothing here serves.
@@ -239,7 +254,7 @@ class RunningKernel implements Kernel {
     if (options.metrics) this.#serveMetrics(options.metrics);
     this.#identify = identifyPeer({ readPeer, agents, log });
     if (options.socket) {
-      this.#servers.push(await listenUnix(options.socket, (socket) => this.#accept(socket)));
+      this.#servers.push(await this.#listen(options.socket, (socket) => this.#accept(socket)));
       this.socket = options.socket;
     }
     log.info("the kernel is ready", {
@@ -307,7 +322,7 @@ class RunningKernel implements Kernel {
   async #endConnections(): Promise<void> {
     for (const connection of this.#connections) connection.end();
     for (let waited = 0; this.#connections.size > 0 && waited < 1000; waited += 20) {
-      await systemClock.sleep(20);
+      await this.#clock.sleep(20);
     }
     for (const connection of this.#connections) connection.destroy();
   }
@@ -382,7 +397,7 @@ class RunningKernel implements Kernel {
 
   async #listenPrivate(path: string, principal: Principal): Promise<() => Promise<void>> {
     const { agents } = this.services;
-    const server = await listenUnix(path, (socket) => {
+    const server = await this.#listen(path, (socket) => {
       const peer = identifyOwner(socket, principal, { readPeer: this.#readPeer, agents });
       if (peer) this.#serve(socket, peer);
       else socket.destroy();

@@ -22,11 +22,12 @@ import {
 import type { Principal } from "../principals.ts";
 import type { Determinism } from "../recording/determinism.ts";
 import type { Agent } from "./agent.ts";
+import type { AgentFiles } from "./agent_files.ts";
 import { checkEnvironment } from "./environment.ts";
 import type { Limits, Wall } from "./launch.ts";
 import { INSIDE, type PrivatePlaces, type Wanted } from "./places.ts";
 import { type GivenPlace, readsFiles, requestedPolicy, withPlaces } from "./policy_of.ts";
-import { chooseProgram, findProgram, type ProgramChoice } from "./program.ts";
+import { chooseProgram, type ProgramChoice } from "./program.ts";
 import { findProject, type Project } from "./project.ts";
 import { DEFAULT_LIMITS, exceeds, lesser, type LimitsInput, resolveLimits } from "./resources.ts";
 import type { RestartPolicy, RestartRules } from "./restart.ts";
@@ -77,6 +78,8 @@ export interface Applicant {
   readonly demand: (need: Need) => void;
   /** Epoch milliseconds. */
   readonly now: number;
+  /** Where programs are looked for. */
+  readonly files: Pick<AgentFiles, "findProgram">;
 }
 
 /** What was admitted. */
@@ -125,7 +128,10 @@ export function admitRights(request: SpawnRequest, who: Applicant, standing: Sta
   who.demand(spawnNeed({ interpreter: choice.interpreter, count: standing.count }));
   checkEnvironment(request.env ?? {}, choice.kind);
   if (request.permissions === "broker" && choice.kind !== "deno") {
-    throw new SyscallError("bad_request", 'Cannot use permissions "broker": only a Deno script asks a broker');
+    throw new SyscallError(
+      "bad_request",
+      'Cannot use permissions "broker": only a Deno script asks a broker',
+    );
   }
   const { agent } = who;
   // A wall that the spawner itself does not have, its child may lack too.
@@ -149,7 +155,7 @@ export async function admit(
   const network = request.network ?? (!sandboxed && agent?.plan.network === "host") ? "host" : "none";
   const limits = admitLimits(request.limits, agent);
   const policy = requestedPolicy(request);
-  const program = choice.kind === "deno" ? Deno.execPath() : await findProgram(choice.interpreter);
+  const program = choice.kind === "deno" ? Deno.execPath() : await who.files.findProgram(choice.interpreter);
   const script = choice.script === null ? null : await admitScript(choice.script, who);
   const copied = script !== null && isChangeable(script, who);
   const project = script === null || copied ? null : await findProject(script.outside, script.root);

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { writeFile } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { SyscallError } from "@clove/sdk/protocol";
@@ -29,6 +28,7 @@ import {
   type SpawnRequest,
 } from "./admission.ts";
 import { Agent, type AgentHost, type AgentNews, type AgentPlan } from "./agent.ts";
+import { type AgentFiles, hostFiles } from "./agent_files.ts";
 import { denoArgv } from "./deno_program.ts";
 import { environmentOf } from "./environment.ts";
 import {
@@ -40,19 +40,7 @@ import {
   type Wall,
 } from "./launch.ts";
 import { whoIs } from "./peers.ts";
-import {
-  copyScript,
-  give,
-  INSIDE,
-  makeMountPoints,
-  makePlaces,
-  mountsOf,
-  type PrivatePlaces,
-  privatePlaces,
-  removePlaces,
-  viewOf,
-  type Wanted,
-} from "./places.ts";
+import { INSIDE, mountsOf, type PrivatePlaces, privatePlaces, viewOf, type Wanted } from "./places.ts";
 import { importMapFor } from "./project.ts";
 import SDK_BUNDLE from "./sdk_bundle.js" with { type: "text" };
 import type { View } from "../../worlds/view.ts";
@@ -74,6 +62,8 @@ export interface AgentsOptions {
   readonly runDir: string;
   /** The SDK as one module; the one that comes with the kernel when absent. */
   readonly sdkBundle?: string;
+  /** What is done to the machine's files; absent: the machine's own. */
+  readonly files?: AgentFiles;
   /** Serves descriptor 3 of an agent as a connection of its principal. */
   readonly onChannel: (socket: Socket, principal: Principal) => void;
   /**
@@ -113,6 +103,7 @@ export class Agents {
   /** What starts the processes. */
   readonly launcher: Launcher;
   readonly #options: AgentsOptions;
+  readonly #files: AgentFiles;
   readonly #host: AgentHost;
   /** All that live or are remembered, by number, oldest first. */
   readonly #agents = new Map<number, Agent>();
@@ -129,6 +120,7 @@ export class Agents {
   constructor(options: AgentsOptions) {
     const { clock, random, log, launcher, onChannel } = options;
     this.#options = options;
+    this.#files = options.files ?? hostFiles;
     this.launcher = launcher;
     this.#host = {
       clock,
@@ -154,7 +146,14 @@ export class Agents {
     const { clock } = this.#options;
     if (this.#closed) throw failed(new SyscallError("unavailable", "Cannot spawn: the kernel is stopping"));
     const agent = this.#agentOf(caller);
-    const who: Applicant = { caller, view: this.viewOf(caller), agent, demand, now: clock.now() };
+    const who: Applicant = {
+      caller,
+      view: this.viewOf(caller),
+      agent,
+      demand,
+      now: clock.now(),
+      files: this.#files,
+    };
     const children = this.#childrenOf(caller).length + (this.#spawning.get(caller) ?? 0);
     this.#spawning.set(caller, (this.#spawning.get(caller) ?? 0) + 1);
     try {
@@ -188,7 +187,14 @@ export class Agents {
   ): Promise<readonly string[]> {
     const { clock, runDir } = this.#options;
     const agent = this.#agentOf(caller);
-    const who: Applicant = { caller, view: this.viewOf(caller), agent, demand, now: clock.now() };
+    const who: Applicant = {
+      caller,
+      view: this.viewOf(caller),
+      agent,
+      demand,
+      now: clock.now(),
+      files: this.#files,
+    };
     try {
       const choice = admitRights(request, who, { count: this.#childrenOf(caller).length + 1 });
       const admission = await admit(request, who, choice);
@@ -311,9 +317,9 @@ export class Agents {
       this.#name(principal, request.name);
       request.onPrincipal?.(principal);
       const layout = await this.#layout(admission.sandboxed);
-      await makePlaces(places, layout);
+      await this.#files.make(places, layout);
       principal.onGone(() => {
-        removePlaces(places).catch((cause) => {
+        this.#files.remove(places).catch((cause) => {
           this.#options.log.warn("an agent's directory could not be removed", { path: places.root, cause });
         });
       });
@@ -323,10 +329,12 @@ export class Agents {
           this.#options.log.warn("an agent's socket could not be closed", { cause })
         );
       });
-      await give(places.socket, layout);
-      const copy = admission.copied && admission.script ? await copyScript(admission.script, places) : null;
+      await this.#files.give(places.socket, layout);
+      const copy = admission.copied && admission.script
+        ? await this.#files.copyScript(admission.script, places)
+        : null;
       if (request.determinism) {
-        await writeFile(places.clock, preloadText(request.determinism), { mode: 0o644 });
+        await this.#files.write(places.clock, preloadText(request.determinism));
       }
       const { plan, confinement, wanted, broker } = await this.#plan(
         request,
@@ -336,7 +344,7 @@ export class Agents {
         copy,
       );
       if (broker) await this.#serveBroker(places.broker, principal, broker(), layout);
-      await makeMountPoints(places, wanted, layout);
+      await this.#files.makeMountPoints(places, wanted, layout);
       this.#confined.set(principal, { view: plan.view, request: confinement });
       principal.onGone(() => this.#confined.delete(principal));
       return await this.#start(new Agent(this.#host, { principal, spawner: caller, plan }));
@@ -351,7 +359,7 @@ export class Agents {
     principal.onGone(() => {
       close().catch((cause) => this.#options.log.warn("an agent's broker could not be closed", { cause }));
     });
-    await give(path, layout);
+    await this.#files.give(path, layout);
   }
 
   async #start(agent: Agent): Promise<Agent> {
@@ -523,7 +531,7 @@ export class Agents {
     const { runDir, sdkBundle } = this.#options;
     this.#sdk ??= (async () => {
       const path = join(runDir, "clove_sdk.js");
-      await writeFile(path, sdkBundle ?? SDK_BUNDLE, { mode: 0o644 });
+      await this.#files.write(path, sdkBundle ?? SDK_BUNDLE);
       return path;
     })();
     return this.#sdk;

@@ -18,6 +18,7 @@ import { type AuditEntry, boundedDetails, boundedWord } from "./entry.ts";
 import { type OpenLog, openLog } from "./open.ts";
 import { Refusals } from "./refusals.ts";
 import { type AuditMatches, type AuditQuery, findLines } from "./query.ts";
+import type { AuditVault } from "./vault.ts";
 import { type AuditReport, examineSlowly } from "./verify.ts";
 import type { Draft } from "./writer.ts";
 
@@ -34,6 +35,8 @@ export interface AuditOptions {
   readonly storage?: Storage;
   /** For the log's id. */
   readonly random?: Random;
+  /** Absent: files beside the database, or nothing in memory. */
+  readonly vault?: AuditVault;
 }
 
 /** How long lines about ordinary calls may wait for company. */
@@ -89,7 +92,7 @@ export class Audit {
     this.#log = log;
     this.#storage = options.storage ?? openStorage({ dir: null, clock, log });
     this.#durable = this.#storage.path !== null;
-    const open = this.#open = openLog({ clock, random, storage: this.#storage });
+    const open = this.#open = openLog({ clock, random, storage: this.#storage, vault: options.vault });
     this.#config = { ...DEFAULT_AUDIT_CONFIG, ...open.config };
     this.before = open.writer.tip.id;
     this.#coalescer = new Coalescer(clock, (entry) => this.#add(entry));

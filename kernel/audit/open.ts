@@ -9,9 +9,9 @@ import type { Storage } from "../storage/storage.ts";
 import { genesis, type Link } from "./chain.ts";
 import type { AuditConfig } from "./config.ts";
 import type { AuditEntry } from "./entry.ts";
-import { placesOf, readNoted } from "./places.ts";
 import { hex, Sealer } from "./seal.ts";
 import { AUDIT_TABLES, AuditTables } from "./tables.ts";
+import { type AuditVault, fileVault } from "./vault.ts";
 import { type Evidence, examine } from "./verify.ts";
 import { ChainWriter } from "./writer.ts";
 
@@ -36,15 +36,17 @@ export interface OpenLog {
  *
  * @throws {Error} When there is a log without its key, or the key cannot be used.
  */
-export function openLog(options: { clock: Clock; random: Random; storage: Storage }): OpenLog {
+export function openLog(
+  options: { clock: Clock; random: Random; storage: Storage; vault?: AuditVault },
+): OpenLog {
   const { clock, random, storage } = options;
   storage.migrate("audit", AUDIT_TABLES);
   const tables = new AuditTables(storage.db);
-  const places = storage.path === null ? null : placesOf(storage.path);
+  const vault = options.vault ?? (storage.path === null ? null : fileVault(storage.path));
   const known = tables.meta("log_id");
   const logId = known ?? hex(random.bytes(16));
-  const sealer = places ? keyOf(places.key, known !== null) : Sealer.ephemeral();
-  const noted = places ? readNoted(places.head) : null;
+  const sealer = vault?.sealer(known === null) ?? Sealer.ephemeral();
+  const noted = vault?.noted() ?? null;
 
   const seals = tables.seals();
   const adopt = noted && !seals.some((seal) => seal.number === noted.number) ? noted : null;
@@ -76,26 +78,13 @@ export function openLog(options: { clock: Clock; random: Random; storage: Storag
     tip,
     seals: newest?.number ?? 0,
     sealed: newest?.id ?? 0,
-    headFile: places?.head ?? null,
+    vault,
   });
   if (known === null) storage.write(() => tables.setMeta("log_id", logId));
   // A seal that only the file has is evidence; it would be gone with the next one.
   const adopted = adopt ? writer.adopt(adopt) : null;
   const ready = Promise.all([adopted, writer.commit(() => [], "open")]).then(() => {});
   return { tables, writer, config: configOf(tables), entries, trouble, ready, evidence };
-}
-
-function keyOf(path: string, needed: boolean): Sealer {
-  try {
-    return Sealer.fromFile(path, false);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    if (!needed) return Sealer.fromFile(path, true);
-    throw new Error(
-      `Cannot open the audit log: its key "${path}" is missing, restore it, or begin anew in another data directory`,
-      { cause: error },
-    );
-  }
 }
 
 function configOf(tables: AuditTables): Partial<AuditConfig> {

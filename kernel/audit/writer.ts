@@ -8,9 +8,9 @@ import type { Storage } from "../storage/storage.ts";
 import { hashLine, type Link } from "./chain.ts";
 import type { AuditConfig } from "./config.ts";
 import type { AuditLine } from "./entry.ts";
-import { writeNoted } from "./places.ts";
-import { formatSeal, type Seal, type Sealer, type SealKind } from "./seal.ts";
+import type { Seal, Sealer, SealKind } from "./seal.ts";
 import { type AuditTables, sizeOfLine } from "./tables.ts";
+import type { AuditVault } from "./vault.ts";
 
 /** A line that gets its number when it is stored. */
 export type Draft = { -readonly [K in keyof AuditLine]: AuditLine[K] };
@@ -27,8 +27,8 @@ export interface WriterOptions {
   readonly seals: number;
   /** The newest seal's line. */
   readonly sealed: number;
-  /** The file for the newest seal; null in memory. */
-  readonly headFile: string | null;
+  /** Keeps the newest seal too; null in memory. */
+  readonly vault: AuditVault | null;
 }
 
 /** After so many lines a seal is made: a signature takes 20 µs, a line a tenth of that. */
@@ -123,7 +123,7 @@ export class ChainWriter {
     if (seal) await this.#note(seal);
   }
 
-  /** Resolves when the file has the newest seal, or could not be written. */
+  /** Resolves when the vault has the newest seal, or could not take it. */
   settled(): Promise<void> {
     return this.#noting;
   }
@@ -162,13 +162,13 @@ export class ChainWriter {
     });
   }
 
-  /** After the database has it: the file must never be ahead of the log. */
+  /** After the database has it: the vault must never be ahead of the log. */
   #note(seal: Seal): Promise<void> {
-    const { headFile } = this.#options;
-    if (headFile === null) return Promise.resolve();
+    const { vault } = this.#options;
+    if (vault === null) return Promise.resolve();
     const noting = this.#noting.then(async () => {
       if (seal.number <= this.#noted) return;
-      await writeNoted(headFile, formatSeal(seal));
+      await vault.note(seal);
       this.#noted = seal.number;
     });
     // Whoever asked for this seal hears of a failure; the next one is tried all the same.

@@ -12,7 +12,7 @@ export interface OwnedDir {
   readonly path: string;
   readonly db: DatabaseSync;
   /** The write-ahead log, for syncing. */
-  readonly wal: Deno.FsFile;
+  readonly wal: Pick<Deno.FsFile, "syncData" | "syncDataSync">;
   /** Closes everything and gives the directory up. */
   release(): void;
 }

@@ -73,7 +73,15 @@ export interface StorageOptions {
  */
 export function openStorage(options: StorageOptions): Storage {
   if (options.dir === null) return new SqliteStorage(new DatabaseSync(":memory:"), null, options);
-  const owned = openDataDir(options.dir);
+  return storageOn(openDataDir(options.dir), options);
+}
+
+/**
+ * Goes on with a data directory that is open already, or with what a simulator has in its place.
+ *
+ * @param owned Released when the storage is closed, or cannot be opened.
+ */
+export function storageOn(owned: OwnedDir, options: Pick<StorageOptions, "clock" | "log">): Storage {
   try {
     return new SqliteStorage(owned.db, owned, options);
   } catch (error) {
@@ -134,7 +142,7 @@ class SqliteStorage implements Storage {
   /** Why nothing more can be stored. */
   #broken: SyscallError | null = null;
 
-  constructor(db: DatabaseSync, owned: OwnedDir | null, options: StorageOptions) {
+  constructor(db: DatabaseSync, owned: OwnedDir | null, options: Pick<StorageOptions, "clock" | "log">) {
     this.db = db;
     this.#owned = owned;
     this.path = owned?.path ?? null;
