@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, mkdirSync, renameSync, rmSync, statSync, unlinkSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 
@@ -36,29 +36,26 @@ export async function listenUnix(
   path: string,
   onConnection: (socket: Socket) => void,
 ): Promise<SocketServer> {
-  const cradle = join(dirname(path), `.${crypto.randomUUID().slice(0, 6)}`);
-  const bound = join(cradle, "s");
-  for (const name of [path, bound]) {
-    const bytes = new TextEncoder().encode(name).byteLength;
-    if (bytes <= PATH_BYTES) continue;
-    throw new RangeError(
-      `Cannot listen on "${path}": ${bytes} bytes, a socket path has at most ${PATH_BYTES}`,
-    );
-  }
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  refuseLong(path, path);
+  const directory = dirname(path);
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const fresh = `.${crypto.randomUUID().slice(0, 6)}`;
+  // Until the socket is private a directory has to hide it. The file mode mask would do so too, but it is the whole
+  // process's, and what other threads make in that moment would suffer from it.
+  const cradle = isPrivate(directory) ? null : join(directory, fresh);
+  const bound = cradle === null ? join(directory, fresh) : join(cradle, "s");
+  refuseLong(bound, path);
   await clearStale(path);
   const server = createServer({ allowHalfOpen: true }, onConnection);
   // Bound under another name and then renamed: it appears private and ready, and the runtime, which removes the name
-  // it bound when the server closes, cannot remove what somebody else has put there since. Until it is private a
-  // directory hides it; the file mode mask would do so too, but it is the whole process's, and what other threads make
-  // in that moment would suffer from it.
-  mkdirSync(cradle, { mode: 0o700 });
+  // it bound when the server closes, cannot remove what somebody else has put there since.
+  if (cradle !== null) mkdirSync(cradle, { mode: 0o700 });
   try {
     await listening(server, bound, path);
     chmodSync(bound, 0o600);
     renameSync(bound, path);
   } finally {
-    rmSync(cradle, { recursive: true, force: true });
+    if (cradle !== null) rmSync(cradle, { recursive: true, force: true });
   }
   const own = identity(path);
   return {
@@ -71,6 +68,21 @@ export async function listenUnix(
       return Promise.resolve();
     },
   };
+}
+
+function refuseLong(name: string, path: string): void {
+  const bytes = new TextEncoder().encode(name).byteLength;
+  if (bytes <= PATH_BYTES) return;
+  throw new RangeError(
+    `Cannot listen on "${path}": ${bytes} bytes, a socket path has at most ${PATH_BYTES}`,
+  );
+}
+
+/** Whether a directory is this user's, and nobody else can look into it. */
+function isPrivate(directory: string): boolean {
+  if (Deno.build.os === "windows") return false;
+  const { mode, uid } = statSync(directory);
+  return uid === Deno.uid() && (mode & 0o077) === 0;
 }
 
 function listening(server: Server, bound: string, path: string): Promise<void> {

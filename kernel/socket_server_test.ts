@@ -60,6 +60,10 @@ Deno.test("many sockets at once change nothing for what else the process makes m
       return server;
     });
     const servers = await Promise.all(made);
+    await Deno.chmod(`${directory}/0`, 0o755);
+    servers.push(await listenUnix(`${directory}/0/open`, (socket) => socket.end()));
+    strictEqual((await Deno.lstat(`${directory}/0/open`)).mode! & 0o777, 0o600);
+    await servers.pop()!.close();
     for (const [i, server] of servers.entries()) {
       strictEqual((await Deno.lstat(`${directory}/${i}/beside`)).mode! & 0o777, 0o700);
       strictEqual([...Deno.readDirSync(`${directory}/${i}`)].length, 2, "the hiding place was left behind");

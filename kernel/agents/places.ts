@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { constants } from "node:fs";
-import { chmod, chown, mkdir, open, readlink, rm, stat, writeFile } from "node:fs/promises";
+import { chmodSync, chownSync, constants } from "node:fs";
+import { mkdir, open, readlink, rm, stat, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SyscallError } from "@clove/sdk/protocol";
 import { LIMITS } from "../limits.ts";
@@ -57,11 +57,11 @@ export function privatePlaces(runDir: string, id: number): PrivatePlaces {
 /** Makes the directories, for the user the agent will be. */
 export async function makePlaces(places: PrivatePlaces, layout: Layout): Promise<void> {
   await mkdir(places.root, { recursive: true, mode: 0o700 });
-  for (const path of [places.work, places.tmp, places.denoDir, places.scripts]) {
-    await mkdir(path, { mode: 0o700 });
-    if (path !== places.scripts) await give(path, layout);
-  }
-  await chmod(places.scripts, 0o755);
+  const own = [places.work, places.tmp, places.denoDir];
+  // On a disk a directory takes a third of a millisecond, in another thread; what follows takes microseconds here.
+  await Promise.all([...own, places.scripts].map((path) => mkdir(path, { mode: 0o700 })));
+  for (const path of own) giveNow(path, layout);
+  chmodSync(places.scripts, 0o755);
 }
 
 /**
@@ -89,8 +89,13 @@ export async function makeMountPoints(
 }
 
 /** Makes a file or directory the agent's own, where it will be another user. */
-export async function give(path: string, layout: Layout): Promise<void> {
-  if (layout.uid !== null) await chown(path, layout.uid, layout.gid ?? layout.uid);
+export function give(path: string, layout: Layout): Promise<void> {
+  giveNow(path, layout);
+  return Promise.resolve();
+}
+
+function giveNow(path: string, { uid, gid }: Layout): void {
+  if (uid !== null) chownSync(path, uid, gid ?? uid);
 }
 
 /** Removes everything; what an agent left open or unreadable does not keep it. */

@@ -24,6 +24,8 @@ export interface ProcessStat {
   readonly cpuMs: number;
   /** Clock ticks after boot; with the pid it names a process for ever. */
   readonly startTicks: number;
+  /** Bytes of memory it holds, within the precision of the machine's own counting. */
+  readonly residentBytes: number;
 }
 
 /** Reads one process; null when it is gone or there is no `/proc`. */
@@ -47,7 +49,7 @@ export function parseStat(line: string): ProcessStat | null {
   const close = line.lastIndexOf(")");
   const pid = Number.parseInt(line, 10);
   const fields = line.slice(close + 2).split(" ");
-  if (close < 0 || !Number.isInteger(pid) || fields.length < 20) return null;
+  if (close < 0 || !Number.isInteger(pid) || fields.length < 22) return null;
   const number = (field: number): number => Number(fields[field - 3]);
   return {
     pid,
@@ -57,6 +59,7 @@ export function parseStat(line: string): ProcessStat | null {
     session: number(6),
     cpuMs: (number(14) + number(15)) * (1000 / TICKS_PER_SECOND),
     startTicks: number(22),
+    residentBytes: number(24) * PAGE_BYTES,
   };
 }
 
@@ -105,18 +108,15 @@ async function carries(pid: number, variable: string): Promise<boolean> {
   return (await readText(`/proc/${pid}/environ`))?.split("\0").includes(variable) ?? false;
 }
 
-/** Bytes of memory a process holds; null when unknown. */
-export async function residentBytes(pid: number): Promise<number | null> {
-  const text = await readText(`/proc/${pid}/statm`);
-  const pages = text === null ? NaN : Number(text.split(" ")[1]);
-  return Number.isFinite(pages) ? pages * PAGE_BYTES : null;
-}
-
-/** Bytes of memory a cgroup holds; null when unknown. */
-export async function cgroupBytes(directory: string): Promise<number | null> {
-  const text = await readText(`${directory}/memory.current`);
-  const bytes = text === null ? NaN : Number(text);
-  return Number.isFinite(bytes) ? bytes : null;
+/** Bytes of memory a cgroup holds; null when unknown. About 20 us, without giving the event loop a turn. */
+export function cgroupBytesNow(directory: string): number | null {
+  try {
+    const bytes = Number(readFileSync(`${directory}/memory.current`, "utf8"));
+    return Number.isFinite(bytes) ? bytes : null;
+  } catch (error) {
+    if (isGone(error)) return null;
+    throw error;
+  }
 }
 
 async function readText(path: string): Promise<string | null> {
