@@ -65,6 +65,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "run a command through the kernel",
     load: async () => (await import("./commands/exec.ts")).exec,
   },
+  replay: {
+    usage: "[show] FILE",
+    summary: "run a recorded program again, with every answer from its recording",
+    load: async () => (await import("./commands/replay.ts")).replay,
+  },
   state: {
     usage: "get|set|delete|keys|watch ...",
     summary: "read and change the kernel's state",

@@ -181,6 +181,9 @@ export class Connection implements Channel {
     if (this.#version === 2) {
       if (frame.flags & FLAGS.CANCEL) return this.#cancel(frame.id);
       if (frame.flags & FLAGS.CREDIT) return this.#streams.credit(frame.id, frame.payload);
+      if (frame.flags & FLAGS.PUSH && this.#tellsTime) {
+        return this.tellTime({ then: this.#dispatcher.tap?.timeOf(this) ?? null });
+      }
       if (this.#running.has(frame.id) || this.#streams.has(frame.id)) {
         const message = `Cannot start request ${frame.id}: that number is in use on this connection`;
         return this.#send(frame.id, frame.opcode, {

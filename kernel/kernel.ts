@@ -33,8 +33,12 @@ import { type MetricsServer, startMetricsServer } from "./metrics/prometheus.ts"
 import type { KernelOptions } from "./options.ts";
 import { OutputFiles } from "./output/files.ts";
 import { Principal, Principals } from "./principals.ts";
-import { makeRunDir, type RunDir } from "./run_dir.ts";
+import { ExecutionLog } from "./recording/execution_log.ts";
 import { Recorder } from "./recording/recorder.ts";
+import { Replays } from "./recording/replays.ts";
+import { EntriesReplay, noLauncher } from "./recording/replica.ts";
+import { bothTaps } from "./recording/taps.ts";
+import { makeRunDir, type RunDir } from "./run_dir.ts";
 import { Secrets } from "./secrets/secrets.ts";
 import type { Services } from "./services.ts";
 import { listenUnix, type SocketServer } from "./socket_server.ts";
@@ -211,15 +215,37 @@ class RunningKernel implements Kernel {
         ...await egress.variables(principal, network),
       }),
     });
-    this.services = {
+    const redact = (text: string): string => secrets.redact(text);
+    const tap = (): void => {
+      const both = recorder.active && executions.recording;
+      this.dispatcher.tap = both
+        ? bothTaps(recorder, executions)
+        : recorder.active
+        ? recorder
+        : executions.recording
+        ? executions
+        : null;
+    };
     const recorder = new Recorder({
       clock,
       random,
       log,
       version: VERSION,
-      redact: (text) => secrets.redact(text),
-      onChange: () => this.dispatcher.tap = recorder.active ? recorder : null,
+      redact,
+      onChange: tap,
     });
+    const executions = new ExecutionLog({ clock, redact, onChange: tap });
+    const replica = () =>
+      startKernel({ machine: { clock, random, launcher: noLauncher() }, onLog: () => {} });
+    const entriesReplay = new EntriesReplay(replica, log);
+    const replays = new Replays({
+      clock,
+      log,
+      agents,
+      live: { tap: null, run: (request) => this.dispatcher.run(request) },
+      redact,
+    });
+    this.services = {
       clock,
       random,
       log,
@@ -231,8 +257,11 @@ class RunningKernel implements Kernel {
       agents,
       egress,
       secrets,
-      info: {
       recorder,
+      replays,
+      executions,
+      entriesReplay,
+      info: {
         version: VERSION,
         families: FAMILIES,
         startedAt,
@@ -306,6 +335,7 @@ class RunningKernel implements Kernel {
     await Promise.all(this.#servers.map((server) => server.close()));
     await this.services?.agents.close();
     await this.services?.output?.close();
+    await this.services?.recorder.close();
     await this.#metrics?.close();
     this.services?.egress.close();
     await this.services?.audit.close();
@@ -317,7 +347,6 @@ class RunningKernel implements Kernel {
     if (this.services) this.#log.info("the kernel has stopped");
   }
 
-    await this.services?.recorder.close();
   /** Lets clients read their last answers; who does not within a second is cut off. */
   async #endConnections(): Promise<void> {
     for (const connection of this.#connections) connection.end();
@@ -373,7 +402,7 @@ class RunningKernel implements Kernel {
       return;
     }
     const connection = serveSocket(socket, principal, {
-      dispatcher: this.dispatcher,
+      dispatcher: this.services.replays.responderOf(principal) ?? this.dispatcher,
       log: this.#log,
       onClosed: () => {
         this.#connections.delete(connection);

@@ -17,7 +17,10 @@ import type { Mail } from "./mail.ts";
 import type { Metrics } from "./metrics/metrics.ts";
 import type { OutputFiles } from "./output/files.ts";
 import type { Principals } from "./principals.ts";
+import type { ExecutionLog } from "./recording/execution_log.ts";
 import type { Recorder } from "./recording/recorder.ts";
+import type { Replays } from "./recording/replays.ts";
+import type { EntriesReplay } from "./recording/replica.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { StateStore } from "./state/state.ts";
 import type { Journal } from "./telemetry/journal.ts";
@@ -46,6 +49,9 @@ export interface Services {
   readonly output: OutputFiles | null;
   readonly journal: Journal;
   readonly recorder: Recorder;
+  readonly replays: Replays;
+  readonly executions: ExecutionLog;
+  readonly entriesReplay: EntriesReplay;
 }
 
 /** Facts about the running kernel. */

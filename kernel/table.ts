@@ -49,6 +49,12 @@ import { permsSet } from "./syscalls/perms/set.ts";
 import { secretList } from "./syscalls/secret/list.ts";
 import { secretRemove } from "./syscalls/secret/remove.ts";
 import { secretSet } from "./syscalls/secret/set.ts";
+import { recordStart } from "./syscalls/record/start.ts";
+import { recordStatus } from "./syscalls/record/status.ts";
+import { recordStop } from "./syscalls/record/stop.ts";
+import { replayInspect } from "./syscalls/replay/inspect.ts";
+import { replayStart } from "./syscalls/replay/start.ts";
+import { replayStatus } from "./syscalls/replay/status.ts";
 import { stateCas } from "./syscalls/state/cas.ts";
 import { stateDelete } from "./syscalls/state/delete.ts";
 import { stateFetch } from "./syscalls/state/fetch.ts";
@@ -105,6 +111,12 @@ export const TABLE: readonly Syscall[] = [
   eventUnsubscribe,
   eventPoll,
   eventEmit,
+  recordStart,
+  recordStop,
+  recordStatus,
+  replayStart,
+  replayStatus,
+  replayInspect,
   auditLog,
   auditConfig,
   auditVerify,

@@ -71,10 +71,10 @@ export class FileRecording {
   }
 
   /** Adds an agent: its line comes before any of its calls. */
-  add(principal: Principal, redact: Redact, line: Omit<AgentLine, "kind" | "t">): Recorded {
+  add(principal: Principal, redact: Redact, line: Omit<AgentLine, "kind">): Recorded {
     const recorded = { recording: this, principal, redact, calls: 0, connections: 0 };
     this.#agents.add(recorded);
-    this.write({ kind: "agent", t: this.now, ...line });
+    this.write({ kind: "agent", ...line });
     return recorded;
   }
 

@@ -30,6 +30,7 @@ export interface AgentLine {
   readonly name: string;
   /** The agent that spawned it; 0 for what an operator started. */
   readonly parent: number;
+  /** The virtual clock of its program begins with this. */
   readonly t: number;
   readonly script: string | null;
   readonly command: readonly string[] | null;

@@ -93,6 +93,7 @@ export class Recorder implements Tap {
         determinism,
         onPrincipal: (principal) => {
           recorded = this.#add(recording, principal, request, {
+            t: determinism.startMs,
             seed,
             sha256,
             parent: parent?.principal.id ?? 0,
@@ -197,6 +198,11 @@ export class Recorder implements Tap {
     return t;
   }
 
+  /** See {@link Tap}. */
+  timeOf(connection: object): number | null {
+    return this.#wires.get(connection)?.recorded.recording.now ?? null;
+  }
+
   async #begin(path: string): Promise<FileRecording> {
     const { clock, log, version } = this.#options;
     if (this.#recordings.size >= RECORDING_LIMITS.recordings) {
@@ -229,7 +235,7 @@ export class Recorder implements Tap {
     recording: FileRecording,
     principal: Principal,
     request: SpawnRequest,
-    facts: Pick<AgentLine, "seed" | "sha256" | "parent">,
+    facts: Pick<AgentLine, "seed" | "sha256" | "parent" | "t">,
   ): Recorded {
     const known = this.#options.redact ?? ((text: string) => text);
     const own = redactVariables(request.env ?? {});

@@ -39,4 +39,6 @@ export interface Tap {
   answering(connection: object, id: number, answer: Answer): number | null;
   /** A part or a pushed frame is about to leave; returns as {@link answering}. */
   pushing(connection: object, frame: TappedFrame): number | null;
+  /** The recorded time; null when nobody records this connection. */
+  timeOf(connection: object): number | null;
 }

@@ -2,7 +2,8 @@
 // knows it: when a frame of the kernel arrives, when a timer fires, and by a hair whenever somebody looks.
 {
   const name = Symbol.for("clove.settings");
-  const { epochMs, startMs, replay, seenAs } = globalThis[name];
+  const { epochMs, startMs, seenAs } = globalThis[name];
+  let { replay } = globalThis[name];
   delete globalThis[name];
 
   const native = {
@@ -17,8 +18,6 @@
 
   /** What one look at the clock takes: a loop that waits for a moment comes to its end. */
   const LOOK_MS = 0.01;
-  /** While recording, a timer waits so much longer, so that what the kernel sent before it was due has come. */
-  const SLACK_MS = 4;
   /** While replaying, the longest real time before a timer: files and other work of the program itself come first. */
   const GRACE_MS = 10;
 
@@ -31,6 +30,7 @@
   let lastId = 0;
   let nativeTimer = null;
   let keepAlive = null;
+  const links = new Set();
   /** Connections whose kernel may still send something before the program does. */
   const busy = new Set();
 
@@ -45,7 +45,7 @@
     }
     start() {
       this.due = time + this.delay;
-      this.real = native.now() + this.delay + SLACK_MS;
+      this.real = native.now() + this.delay;
       timers.set(this.id, this);
       arm();
     }
@@ -119,6 +119,9 @@
     nativeTimer = native.setTimeout(() => {
       nativeTimer = null;
       const next = earliest();
+      // While recording, what the kernel sent before the timer was due comes first: it is asked how late it is there,
+      // and its answer is behind everything that it sent before.
+      if (!replay && ask()) return;
       try {
         if (next) fire(next);
       } finally {
@@ -131,6 +134,37 @@
 
   /** Frames that wait for the timers before them. */
   let catching = 0;
+  /** Asks every kernel for its time; false when there is none to ask. */
+  const ask = () => {
+    let asked = false;
+    for (const link of links) asked = link.askTime() || asked;
+    return asked;
+  };
+  /** Every kernel has told its time, and whatever it sent before has come: timers that were due by then may fire. */
+  const fireDue = async () => {
+    let horizon = Infinity;
+    for (const link of links) {
+      if (link.asking) return;
+      if (link.horizon !== null) horizon = Math.min(horizon, link.horizon);
+    }
+    await catchUp(horizon);
+    const next = earliest();
+    // Due a moment later than there: asked again after that moment.
+    if (next && horizon < Infinity) next.real = Math.max(next.real, native.now() + next.due - horizon);
+  };
+  const catchUp = async (moment) => {
+    catching++;
+    // No other timer may come between a frame and its turn.
+    arm();
+    try {
+      for (let timer = earliest(); timer && timer.due <= moment; timer = earliest()) {
+        fire(timer);
+        await turn();
+      }
+    } finally {
+      catching--;
+    }
+  };
   const turn = () => new Promise((resolve) => native.setTimeout(resolve, 0));
 
   const delayOf = (delay) => {
@@ -218,9 +252,18 @@
   class Link {
     sentCount = 0;
     seen = 0;
-    constructor() {
+    asking = false;
+    horizon = null;
+    constructor(sendQuestion) {
+      this.sendQuestion = sendQuestion;
+      links.add(this);
       busy.add(this);
       arm();
+    }
+    /** False when this connection cannot be asked. */
+    askTime() {
+      if (!this.asking) this.asking = this.sendQuestion();
+      return this.asking;
     }
     /** A request left: the kernel may answer. */
     sent() {
@@ -229,21 +272,29 @@
       arm();
     }
     /** A frame about time came; resolves when whatever was due before has happened. */
-    async arrived({ now, idle }) {
+    async arrived({ now, idle, live, then }) {
+      if (then !== undefined) {
+        this.asking = false;
+        // Null: nobody records any more, and nobody's time counts.
+        this.horizon = then;
+        if (then === null) links.delete(this);
+        await fireDue();
+        arm();
+        return;
+      }
+      if (live) {
+        // From here on time is real again.
+        replay = false;
+        for (const timer of timers.values()) timer.real = native.now() + Math.max(0, timer.due - time);
+      }
       if (typeof idle === "number") this.seen = idle;
       if (typeof now === "number") {
+        await catchUp(now);
         catching++;
-        try {
-          for (let timer = earliest(); timer && timer.due <= now; timer = earliest()) {
-            fire(timer);
-            await turn();
-          }
-          // Each frame has a turn of the event loop to itself, however many came in one piece.
-          await turn();
-          if (now > time) time = now;
-        } finally {
-          catching--;
-        }
+        // Each frame has a turn of the event loop to itself, however many came in one piece.
+        await turn();
+        catching--;
+        if (now > time) time = now;
       }
       if (this.seen >= this.sentCount) busy.delete(this);
       else busy.add(this);
@@ -252,9 +303,12 @@
     /** The connection is gone. */
     ended() {
       busy.delete(this);
+      links.delete(this);
+      // Whoever still waits for the others is waited for no longer by this one.
+      if (this.asking) void fireDue();
       arm();
     }
   }
 
-  globalThis[Symbol.for("clove.clock")] = { attach: () => new Link() };
+  globalThis[Symbol.for("clove.clock")] = { attach: (ask) => new Link(ask) };
 }

@@ -70,7 +70,7 @@ export class Session {
   readonly #parser = new FrameParser(MAX_ANSWER_BYTES);
   readonly #pending = new Map<number, Pending>();
   /** Null unless this program runs on recorded time. */
-  readonly #clock: ClockLink | null = attachClock();
+  readonly #clock: ClockLink | null = attachClock(() => this.#askTime());
   #version: ProtocolVersion = 1;
   #lastId = 0;
   /** Protocol 1 answers in order: the id of the next answer. */
@@ -252,6 +252,13 @@ export class Session {
         this.#finish(new ProtocolError(error.message, { cause: error }));
       } else this.#finish(new ConnectionError("Lost the connection: it broke", { cause: error }));
     }
+  }
+
+  /** A frame from the clock; it is no request, and its answer is a frame about time. */
+  #askTime(): boolean {
+    if (this.#version === 1 || this.#end) return false;
+    this.#outbox.append(2, { id: 0, opcode: HELLO, flags: FLAGS.PUSH, text: "", tail: null });
+    return true;
   }
 
   /** Frames about time belong to no request. */

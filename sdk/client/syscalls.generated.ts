@@ -1648,6 +1648,289 @@ export interface EventEmitResult {
   readonly delivered_to: number;
 }
 
+/** Arguments of `record.start`. */
+export interface RecordStartParams {
+  /** Record THINK too. Default false. */
+  readonly include_think?: boolean;
+  /** Record HTTP too. Default false. */
+  readonly include_http?: boolean;
+  /** Record EXEC too. Default false. */
+  readonly include_exec?: boolean;
+  /** Entries kept; the oldest are dropped. Default 50000. */
+  readonly max_entries?: number;
+  /** Only the calls of these agents. Default all. */
+  readonly filter_agents?: readonly number[];
+}
+
+/** What `record.start` answers. */
+export interface RecordStartResult {
+  /** False when it was recording already; the values are taken over all the same. */
+  readonly success: boolean;
+  /** The same as `success`. */
+  readonly recording: boolean;
+  /** True while it records. */
+  readonly active: boolean;
+  /** Entries that are kept. */
+  readonly entry_count: number;
+  /** Epoch seconds of its beginning; null when there was none. */
+  readonly started_at: number | null;
+}
+
+/** Arguments of `record.stop`. */
+export type RecordStopParams = Record<string, unknown>;
+
+/** What `record.stop` answers. */
+export interface RecordStopResult {
+  /** False when nothing was recording. */
+  readonly success: boolean;
+  /** Always false. */
+  readonly recording: false;
+  /** Entries that are kept. */
+  readonly entries_recorded: number;
+  /** True while it records. */
+  readonly active: boolean;
+  /** Entries that are kept. */
+  readonly entry_count: number;
+  /** Epoch seconds of its beginning; null when there was none. */
+  readonly started_at: number | null;
+}
+
+/** Arguments of `record.status`. */
+export interface RecordStatusParams {
+  /** Give everything as one text, in `recording_data`. */
+  readonly export?: boolean;
+  /** Present, with any value: give `entries`. */
+  readonly get_entries?: unknown;
+  /** Most entries to give. Default 100. */
+  readonly limit?: number;
+  /** Only entries with a higher number. Default 0. */
+  readonly since_id?: number;
+}
+
+/** What `record.status` answers. */
+export interface RecordStatusResult {
+  /** Always true. */
+  readonly success: true;
+  /** True while it records. */
+  readonly recording: boolean;
+  /** Always false. */
+  readonly paused: false;
+  /** The number of the newest entry; 0 when there is none. */
+  readonly last_sequence_id: number;
+  /** True while it records. */
+  readonly active: boolean;
+  /** Entries that are kept. */
+  readonly entry_count: number;
+  /** Epoch seconds of its beginning; null when there was none. */
+  readonly started_at: number | null;
+  /** A JSON array of all entries, as text; with `export`. */
+  readonly recording_data?: string;
+  /** With `get_entries`. */
+  readonly entries?: readonly {
+    /** Counts from 1. */
+    readonly sequence_id: number;
+    /** ISO 8601, UTC. */
+    readonly timestamp: string;
+    /** Who called. */
+    readonly agent_id: number;
+    /** Which call. */
+    readonly opcode: number;
+    /** Such as `STORE`. */
+    readonly opcode_name: string;
+    /** The request as text. */
+    readonly payload: string;
+    /** The answer as text. */
+    readonly response: string;
+    /** Microseconds. */
+    readonly duration_us: number;
+    /** False when it failed. */
+    readonly success: boolean;
+  }[];
+}
+
+/** Arguments of `replay.start`. */
+export interface ReplayStartParams {
+  /** Entries of record.status, as a list or as its text. */
+  readonly recording_data?: unknown;
+  /** The same, under the name that the Python SDK sends. */
+  readonly recording?: unknown;
+  /** Families or calls to replay that are skipped otherwise, such as `net`. */
+  readonly include?: readonly string[];
+  /** Instead: a file that agent.spawn recorded. Its program runs again, its calls answered from there. */
+  readonly path?: string;
+  /** With `path`: name or number of the recorded agent. Default the first. */
+  readonly agent?: string;
+  /** With `path`: other answers than the recorded ones. */
+  readonly patches?: readonly {
+    /** Zero-based number of the recorded call. */
+    readonly call: number;
+    /** What it is answered with. */
+    readonly answer: unknown;
+  }[];
+  /** With `path`: from this call on everything is real. Default never. */
+  readonly continue_live_from?: number;
+  /** With `path`: variables whose values the recording does not keep, or other values. */
+  readonly env?: { readonly [key: string]: string };
+}
+
+/** What `replay.start` answers. */
+export interface ReplayStartResult {
+  /** Always true. */
+  readonly success: true;
+  /** Always true. */
+  readonly active: true;
+  /** Recorded calls. */
+  readonly total_entries: number;
+  /** For replay.status; with `path`. */
+  readonly replay_id?: number;
+  /** The agent that runs the program again; with `path`. */
+  readonly agent_id?: number;
+  /** The recorded agent's name; with `path`. */
+  readonly name?: string;
+  /** The recorded agent's number; with `path`. */
+  readonly recorded_agent_id?: number;
+  /** What runs again; with `path`. */
+  readonly program?: string;
+  /** Of the program now; null when it cannot be read. */
+  readonly sha256?: string | null;
+  /** Of the program as it was recorded. */
+  readonly recorded_sha256?: string | null;
+  /** True when the two differ. */
+  readonly program_changed?: boolean;
+}
+
+/** Arguments of `replay.status`. */
+export interface ReplayStatusParams {
+  /** The replay of a file. Default: the replay of calls that replay.start began last. */
+  readonly replay_id?: number;
+  /** With `replay_id`: answer when it is over. */
+  readonly wait?: boolean;
+}
+
+/** What `replay.status` answers. */
+export interface ReplayStatusResult {
+  /** Always true. */
+  readonly success: true;
+  /** How it stands. */
+  readonly state: "idle" | "running" | "paused" | "completed" | "diverged" | "stopped" | "error";
+  /** True while it runs. */
+  readonly active: boolean;
+  /** Recorded calls. */
+  readonly total_entries: number;
+  /** Calls it has come past. */
+  readonly current_entry: number;
+  /** Calls that were made again. */
+  readonly entries_replayed: number;
+  /** Calls that were left out. */
+  readonly entries_skipped: number;
+  /** 0 to 100. */
+  readonly progress_percent: number;
+  /** 0 to 1. */
+  readonly progress: number;
+  /** Answers that were others, and the divergence. */
+  readonly errors: readonly string[];
+  /** Why it failed; absent otherwise. */
+  readonly last_error?: string;
+  /** Of the replay of a file. */
+  readonly replay_id?: number;
+  /** The agent that runs the program again. */
+  readonly agent_id?: number;
+  /** Zero-based number of the recorded call, or null. */
+  readonly diverged_at?: number | null;
+  /** Where it left the recording, or null. */
+  readonly divergence?: {
+    /** `diverged at call N: …`. */
+    readonly message: string;
+    /** The recorded call; absent when there were no more. */
+    readonly expected?: {
+      /** Which call. */
+      readonly opcode: number;
+      /** Such as `fs.read`. */
+      readonly name: string;
+      /** Its arguments. */
+      readonly params?: unknown;
+      /** Its bytes as base64, where they are no JSON. */
+      readonly raw?: string;
+      /** The raw bytes beside the arguments, as base64. */
+      readonly tail?: string;
+    };
+    /** What was called instead; absent when the program ended. */
+    readonly actual?: {
+      /** Which call. */
+      readonly opcode: number;
+      /** Such as `fs.read`. */
+      readonly name: string;
+      /** Its arguments. */
+      readonly params?: unknown;
+      /** Its bytes as base64, where they are no JSON. */
+      readonly raw?: string;
+      /** The raw bytes beside the arguments, as base64. */
+      readonly tail?: string;
+    };
+    /** Where the two differ. */
+    readonly differences: readonly {
+      /** Such as `params.value.n`. */
+      readonly path: string;
+      /** As JSON, long values cut; absent where there was nothing. */
+      readonly expected?: string;
+      /** As JSON, long values cut; absent where there is nothing. */
+      readonly actual?: string;
+    }[];
+  } | null;
+  /** True once everything is real. */
+  readonly live?: boolean;
+  /** How the program ended; null while it runs. */
+  readonly exit_code?: number | null;
+  /** How it ended when it was recorded. */
+  readonly recorded_exit_code?: number | null;
+  /** True when it wrote something else. */
+  readonly output_differs?: boolean | null;
+  /** Over all calls it made and their arguments: equal runs are equal. */
+  readonly trace_sha256?: string;
+}
+
+/** Arguments of `replay.inspect`. */
+export interface ReplayInspectParams {
+  /** A file that agent.spawn recorded. */
+  readonly path: string;
+  /** Name or number of the recorded agent. Default the first. */
+  readonly agent?: string;
+  /** Zero-based number of a call: everything before it has happened. */
+  readonly at?: number;
+  /** Give every line of the file, as parts; protocol 2 only. */
+  readonly lines?: boolean;
+}
+
+/** What `replay.inspect` answers. */
+export interface ReplayInspectResult {
+  /** The first line of the file. */
+  readonly header: { readonly [key: string]: unknown };
+  /** Who was recorded, the first one first. */
+  readonly agents: readonly {
+    /** Its number. */
+    readonly agent: number;
+    /** Its name. */
+    readonly name: string;
+    /** Who spawned it, 0 for an operator. */
+    readonly parent: number;
+    /** What ran. */
+    readonly program: string;
+    /** Its recorded calls. */
+    readonly calls: number;
+    /** False when it had begun before the recording. */
+    readonly replayable: boolean;
+    /** How it ended; null when the recording does not tell. */
+    readonly exit: { readonly [key: string]: unknown } | null;
+  }[];
+  /** False when the recording ended before its agents. */
+  readonly complete: boolean;
+  /** With `at`: `at`, `t`, `next`, `state`, `files`, `received`, `sent`, `events`, `output`. */
+  readonly snapshot?: { readonly [key: string]: unknown };
+}
+
+/** One part of the answer of `replay.inspect`. */
+export type ReplayInspectPart = { readonly [key: string]: unknown };
+
 /** Arguments of `audit.log`. */
 export interface AuditLogParams {
   /** One of SECURITY, AGENT_LIFECYCLE, IPC, STATE_STORE, RESOURCE, SYSCALL, NETWORK, WORLD; another word counts as SYSCALL. */
@@ -2922,6 +3205,62 @@ export interface EventCalls {
   emit(params?: EventEmitParams, options?: CallOptions): Promise<EventEmitResult>;
 }
 
+/** The methods of `clove.record`. */
+export interface RecordCalls {
+  /**
+   * Begins to record the calls of all agents, or of some, in memory. For a run that can be repeated see `record` of agent.spawn.
+   *
+   * `record.start`, opcode 0x70, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  start(params?: RecordStartParams, options?: CallOptions): Promise<RecordStartResult>;
+  /**
+   * Ends the recording that record.start began; its entries stay until the next one begins.
+   *
+   * `record.stop`, opcode 0x71, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  stop(params?: RecordStopParams, options?: CallOptions): Promise<RecordStopResult>;
+  /**
+   * Tells how far the recording is, and gives its entries for replay.start.
+   *
+   * `record.status`, opcode 0x72, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  status(params?: RecordStatusParams, options?: CallOptions): Promise<RecordStatusResult>;
+}
+
+/** The methods of `clove.replay`. */
+export interface ReplayCalls {
+  /**
+   * Replays: recorded calls in an isolated kernel, or with `path` a recorded program, offline, until it calls something else.
+   *
+   * `replay.start`, opcode 0x73, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  start(params?: ReplayStartParams, options?: CallOptions): Promise<ReplayStartResult>;
+  /**
+   * Tells how a replay goes or went, and where it left its recording.
+   *
+   * `replay.status`, opcode 0x74, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  status(params?: ReplayStatusParams, options?: CallOptions): Promise<ReplayStatusResult>;
+  /**
+   * Tells what a recorded file holds: its agents, with `at` what one of them had before it, and in protocol 2 its lines.
+   *
+   * `replay.inspect`, opcode 0x75, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  inspect(params: ReplayInspectParams, options?: CallOptions): Stream<ReplayInspectPart, ReplayInspectResult>;
+}
+
 /** The methods of `clove.audit`. */
 export interface AuditCalls {
   /**
@@ -3020,6 +3359,10 @@ export interface Syscalls {
   readonly net: NetCalls;
   /** `event.*`. */
   readonly event: EventCalls;
+  /** `record.*`. */
+  readonly record: RecordCalls;
+  /** `replay.*`. */
+  readonly replay: ReplayCalls;
   /** `audit.*`. */
   readonly audit: AuditCalls;
   /** `async.*`. */
@@ -3075,6 +3418,12 @@ export const ROWS: readonly Row[] = [
   ["event", "unsubscribe", 0x61, "call"],
   ["event", "poll", 0x62, "call"],
   ["event", "emit", 0x63, "call"],
+  ["record", "start", 0x70, "call"],
+  ["record", "stop", 0x71, "call"],
+  ["record", "status", 0x72, "call"],
+  ["replay", "start", 0x73, "call"],
+  ["replay", "status", 0x74, "call"],
+  ["replay", "inspect", 0x75, "stream"],
   ["audit", "log", 0x76, "call"],
   ["audit", "config", 0x77, "call"],
   ["audit", "verify", 0x78, "call"],

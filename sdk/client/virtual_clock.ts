@@ -15,8 +15,12 @@ export interface ClockLink {
   ended(): void;
 }
 
-/** The clock's end for a new connection; null in a program that nobody records or replays. */
-export function attachClock(): ClockLink | null {
+/**
+ * The clock's end for a new connection; null in a program that nobody records or replays.
+ *
+ * @param ask Asks the kernel for its time; false when this connection cannot.
+ */
+export function attachClock(ask: () => boolean): ClockLink | null {
   const clock = (globalThis as Record<symbol, unknown>)[Symbol.for("clove.clock")];
-  return clock ? (clock as { attach(): ClockLink }).attach() : null;
+  return clock ? (clock as { attach(ask: () => boolean): ClockLink }).attach(ask) : null;
 }
