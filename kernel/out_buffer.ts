@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { Buffer } from "node:buffer";
 import { HEADER_BYTES, type ProtocolVersion, writeHeader } from "@clove/sdk/protocol";
 
 const encoder = new TextEncoder();
@@ -70,12 +71,16 @@ export class OutBuffer {
     this.#draining = true;
     try {
       while (this.length > 0) {
-        const pieces = this.#full;
-        if (this.#end > this.#start) pieces.push(this.#slab.subarray(this.#start, this.#end));
-        this.#full = [];
-        this.#fullBytes = 0;
-        this.#start = this.#end;
-        for (const piece of pieces) take(piece);
+        if (this.#fullBytes > 0) {
+          const full = this.#full;
+          this.#full = [];
+          this.#fullBytes = 0;
+          for (const piece of full) take(piece);
+        } else {
+          const piece = this.#piece();
+          this.#start = this.#end;
+          take(piece);
+        }
       }
     } finally {
       this.#draining = false;
@@ -89,10 +94,15 @@ export class OutBuffer {
     this.#start = this.#end;
   }
 
+  /** What was written since the last hand-over. A Buffer, because sockets make one of anything else. */
+  #piece(): Uint8Array {
+    return Buffer.from(this.#slab.buffer as ArrayBuffer, this.#start, this.#end - this.#start);
+  }
+
   #reserve(bytes: number): number {
     if (this.#end + bytes > this.#slab.byteLength) {
       if (this.#end > this.#start) {
-        this.#full.push(this.#slab.subarray(this.#start, this.#end));
+        this.#full.push(this.#piece());
         this.#fullBytes += this.#end - this.#start;
       }
       this.#slab = new Uint8Array(Math.max(bytes, SLAB_BYTES));
