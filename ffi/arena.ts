@@ -9,12 +9,16 @@
 const encoder = new TextEncoder();
 const HIGH = 0x1_0000_0000;
 
+/** Bytes to begin with: most programs need no more, and zeroing the most they may have takes longer than building one. */
+const FIRST_BYTES = 48 * 1024;
+
 /** A bump allocator over a buffer that is mapped at `base` when the program runs. */
 export class Arena {
   /** Address of the first byte. */
   readonly base: number;
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #view: DataView;
+  readonly #capacity: number;
+  #bytes: Uint8Array<ArrayBuffer>;
+  #view: DataView;
   readonly #strings = new Map<string, number>();
   #top = 0;
 
@@ -24,7 +28,8 @@ export class Arena {
    */
   constructor(base: number, capacity: number) {
     this.base = base;
-    this.#bytes = new Uint8Array(capacity);
+    this.#capacity = capacity;
+    this.#bytes = new Uint8Array(Math.min(capacity, FIRST_BYTES));
     this.#view = new DataView(this.#bytes.buffer);
   }
 
@@ -40,15 +45,22 @@ export class Arena {
    */
   allocate(size: number, align = 8): number {
     const at = Math.ceil(this.#top / align) * align;
-    if (at + size > this.#bytes.length) {
-      throw new RangeError(
-        `Cannot lay out a program of ${
-          at + size
-        } bytes: the limit is ${this.#bytes.length}, shorten the environment or the arguments`,
-      );
-    }
+    if (at + size > this.#bytes.length) this.#grow(at + size);
     this.#top = at + size;
     return this.base + at;
+  }
+
+  #grow(needed: number): void {
+    if (needed > this.#capacity) {
+      throw new RangeError(
+        `Cannot lay out a program of ${needed} bytes: the limit is ${this.#capacity}, ` +
+          "shorten the environment or the arguments",
+      );
+    }
+    const larger = new Uint8Array(Math.min(this.#capacity, Math.max(needed, 2 * this.#bytes.length)));
+    larger.set(this.used);
+    this.#bytes = larger;
+    this.#view = new DataView(larger.buffer);
   }
 
   /** Puts a NUL-terminated string; equal strings share an address. A NUL inside it is refused. */
@@ -58,10 +70,32 @@ export class Arena {
     if (text.includes("\0")) {
       throw new RangeError(`Cannot pass ${JSON.stringify(text)}: it contains a NUL byte`);
     }
+    const address = this.#ascii(text) ?? this.#utf8(text);
+    this.#strings.set(text, address);
+    return address;
+  }
+
+  /** Puts what is one byte a character, as paths are: calling the encoder takes longer. Null for anything else. */
+  #ascii(text: string): number | null {
+    const address = this.allocate(text.length + 1, 1);
+    const bytes = this.#bytes;
+    let at = address - this.base;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code >= 0x80) {
+        bytes.fill(0, address - this.base, at);
+        this.#top = address - this.base;
+        return null;
+      }
+      bytes[at++] = code;
+    }
+    return address;
+  }
+
+  #utf8(text: string): number {
     const encoded = encoder.encode(text);
     const address = this.allocate(encoded.length + 1, 1);
     this.#bytes.set(encoded, address - this.base);
-    this.#strings.set(text, address);
     return address;
   }
 

@@ -33,3 +33,12 @@ Deno.test("a list of pointers ends in null and points to its strings", () => {
   strictEqual(view.getBigInt64(list - 0x1000, true), 0x1000n);
   strictEqual(view.getBigInt64(list - 0x1000 + 8, true), 0n);
 });
+
+Deno.test("what lies in an arena stays where it is when it grows", () => {
+  const arena = new Arena(0x1000, 256 * 1024);
+  const first = arena.string("first");
+  const last = arena.string("x".repeat(200_000));
+  strictEqual(new TextDecoder().decode(arena.used.subarray(first - 0x1000, first - 0x1000 + 5)), "first");
+  strictEqual(arena.used[last - 0x1000 + 199_999], 120);
+  throws(() => arena.string("y".repeat(100_000)), /the limit is 262144/);
+});
