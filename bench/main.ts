@@ -12,6 +12,7 @@ import { figures } from "./lib/report.ts";
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   protocol: async () => await (await import("./protocol.ts")).protocol(),
+  broker: async () => await (await import("./broker.ts")).broker(),
 };
 
 if (import.meta.main) {

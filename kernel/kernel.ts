@@ -131,6 +131,8 @@ class RunningKernel implements Kernel {
   #metrics: MetricsServer | null = null;
   #readPeer: ReadPeer | null = null;
   #identify: Identify | null = null;
+  /** Requests so far. */
+  #served = 0;
   #closing: Promise<void> | null = null;
 
   constructor(options: StartOptions) {
@@ -187,6 +189,7 @@ class RunningKernel implements Kernel {
       events,
       pidOf: (socket) => readPeer?.(socket)?.pid ?? null,
       ownerOf: (pid) => agents.agentOfPid(pid),
+      served: () => this.#served,
     });
     const mail = new Mail(clock, events);
     const startedAt = clock.now();
@@ -279,6 +282,7 @@ class RunningKernel implements Kernel {
     };
     this.dispatcher = new Dispatcher(this.services);
     this.dispatcher.observe(auditCalls(audit));
+    this.dispatcher.observe({ finished: () => void this.#served++ });
     this.dispatcher.observe(this.services.journal);
     if (options.metrics) this.#serveMetrics(options.metrics);
     this.#identify = identifyPeer({ readPeer, agents, log });

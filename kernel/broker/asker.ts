@@ -97,7 +97,7 @@ export class Asker {
   #queue(line: string | { readonly long: string }): void {
     if (this.#lines.length >= MOST_WAITING) return this.close();
     this.#lines.push(line);
-    this.#options.turns.run(this.#answer);
+    this.#options.turns.run(this, this.#answer);
   }
 
   readonly #answer = (): void => {

@@ -32,6 +32,8 @@ export interface BrokersOptions {
   readonly pidOf: (socket: Socket) => number | null;
   /** Whose process that is; undefined for nobody's. */
   readonly ownerOf: (pid: number) => Principal | undefined;
+  /** Requests that the kernel has served so far: what a crowd of agents must not hold up. */
+  readonly served: () => number;
 }
 
 /** What an agent's broker has to know, beside who the agent is. */
@@ -49,11 +51,13 @@ const MOST_ASKERS = 64;
 /** All brokers of a kernel. */
 export class Brokers {
   readonly #options: BrokersOptions;
-  readonly #turns = new Turns();
+  readonly #turns: Turns;
 
   /** Opens nothing. */
   constructor(options: BrokersOptions) {
+    const { clock, served } = options;
     this.#options = options;
+    this.#turns = new Turns({ now: () => clock.monotonic(), served });
   }
 
   /**

@@ -1,28 +1,55 @@
 /**
- * A fair share of the event loop: many agents that ask at once must not keep everybody else waiting.
+ * A fair share of the kernel: a crowd of agents that check all the time must not keep everybody else waiting.
+ *
+ * An agent that is answered asks again at once, so a crowd of them takes all the time there is. A few agents are
+ * always answered at once, and so is a crowd while nobody else wants anything. Else a crowd gets so many answers a
+ * millisecond, in the order of its questions.
  *
  * @module
  */
 import { setImmediate } from "node:timers";
 
-/**
- * Questions answered before the loop looks at other sockets again. One takes some ten microseconds, so others wait
- * no longer for a crowd of agents than for two of them.
- */
-const PER_TURN = 2;
+/** How it is shared. */
+export interface TurnsOptions {
+  /** So many may ask as fast as they like: fewer than it takes to be a crowd. */
+  readonly few: number;
+  /** Answers that a crowd gets in each {@link WINDOW_MS} while others are served, too. */
+  readonly perWindow: number;
+  /** Milliseconds, never backwards. */
+  readonly now: () => number;
+  /** Requests of others that were served so far. */
+  readonly served: () => number;
+}
 
-/** Runs short jobs: at once while there is room in this turn of the loop, else in order in the next ones. */
+/** Whoever asks within this time asks at once. The shortest time that a timer waits. */
+export const WINDOW_MS = 1;
+/** Others count as being served for so long after their last request. */
+const OTHERS_MS = 50;
+
+const DEFAULTS: TurnsOptions = {
+  few: 8,
+  perWindow: 4,
+  now: () => performance.now(),
+  served: () => 0,
+};
+
+/** Runs short jobs. */
 export class Turns {
-  readonly #perTurn: number;
+  readonly #options: TurnsOptions;
   readonly #waiting: (() => void)[] = [];
   #head = 0;
-  #left: number;
+  readonly #askers = new Set<object>();
+  #windowEnds = -Infinity;
+  /** Answers left in this window. */
+  #left = Infinity;
+  #served = 0;
+  #othersUntil = -Infinity;
   #scheduled = false;
 
-  /** @param perTurn Jobs in one turn. */
-  constructor(perTurn: number = PER_TURN) {
-    this.#perTurn = perTurn;
-    this.#left = perTurn;
+  /** Nothing waits yet. */
+  constructor(options: Partial<TurnsOptions> = {}) {
+    this.#options = { ...DEFAULTS, ...options };
+    this.#served = this.#options.served();
   }
 
   /** Jobs that wait. */
@@ -30,29 +57,52 @@ export class Turns {
     return this.#waiting.length - this.#head;
   }
 
-  /** Runs a job, now or soon. It must not throw. */
-  run(job: () => void): void {
-    if (!this.#scheduled) {
-      this.#scheduled = true;
-      setImmediate(this.#next);
-    }
-    if (this.#left > 0 && this.waiting === 0) {
+  /**
+   * Runs a job, now or in its turn.
+   *
+   * @param who The same object for all jobs of one asker.
+   * @param job Must not throw.
+   */
+  run(who: object, job: () => void): void {
+    this.#look();
+    this.#askers.add(who);
+    if (this.waiting === 0 && (this.#askers.size <= this.#options.few || this.#left > 0)) {
       this.#left--;
-      job();
-    } else this.#waiting.push(job);
+      return job();
+    }
+    this.#waiting.push(job);
+    this.#schedule();
+  }
+
+  /** Opens the next window when it is time. */
+  #look(): void {
+    const { now, served, perWindow } = this.#options;
+    const at = now();
+    if (at < this.#windowEnds) return;
+    const count = served();
+    if (count !== this.#served) this.#othersUntil = at + OTHERS_MS;
+    this.#served = count;
+    this.#windowEnds = at + WINDOW_MS;
+    this.#left = at < this.#othersUntil ? perWindow : Infinity;
+    this.#askers.clear();
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    // One a turn: whoever else has sent something is served between two of them.
+    if (this.#left > 0) setImmediate(this.#next);
+    else setTimeout(this.#next, WINDOW_MS);
   }
 
   readonly #next = (): void => {
     this.#scheduled = false;
-    this.#left = this.#perTurn;
-    while (this.#left > 0 && this.waiting > 0) {
+    this.#look();
+    if (this.#left > 0 && this.waiting > 0) {
       this.#left--;
       this.#waiting[this.#head++]!();
     }
     if (this.waiting === 0) this.#waiting.length = this.#head = 0;
-    else if (!this.#scheduled) {
-      this.#scheduled = true;
-      setImmediate(this.#next);
-    }
+    else this.#schedule();
   };
 }
