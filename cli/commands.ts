@@ -35,6 +35,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "list agents",
     load: async () => (await import("./commands/ps.ts")).ps,
   },
+  top: {
+    usage: "[--once]",
+    summary: "show agents as they run",
+    load: async () => (await import("./commands/top.ts")).top,
+  },
   logs: {
     usage: "[-f] NAME|ID",
     summary: "show what an agent wrote",

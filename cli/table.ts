@@ -40,3 +40,18 @@ function width(text: string): number {
   }
   return columns;
 }
+
+/** The text in exactly so many columns, cut or filled up. */
+export function fitted(text: string, columns: number, right = false): string {
+  let cut = text;
+  if (width(text) > columns) {
+    cut = "";
+    for (const character of text) {
+      if (width(cut) + width(character) > columns - 1) break;
+      cut += character;
+    }
+    if (columns > 0) cut += "…";
+  }
+  const padding = " ".repeat(Math.max(0, columns - width(cut)));
+  return right ? padding + cut : cut + padding;
+}
