@@ -11,6 +11,7 @@ import type { Socket } from "node:net";
 import { formatNeed } from "../../permissions/mod.ts";
 import type { Clock } from "../../worlds/clock.ts";
 import type { Audit } from "../audit/audit.ts";
+import type { AuditEntry } from "../audit/entry.ts";
 import { RepeatedLines } from "../egress/repeats.ts";
 import { concerns, type EventBus } from "../events.ts";
 import type { Log } from "../log.ts";
@@ -34,6 +35,10 @@ export interface BrokersOptions {
   readonly ownerOf: (pid: number) => Principal | undefined;
   /** Requests that the kernel has served so far: what a crowd of agents must not hold up. */
   readonly served: () => number;
+  /** What a replayed agent was told when it was recorded, if that was a refusal; null for every other. */
+  readonly recalled?: (principal: Principal, question: Question) => Ruling | null;
+  /** Told of every answer. */
+  readonly onRuling?: (principal: Principal, question: Question, ruling: Ruling) => void;
 }
 
 /** What an agent's broker has to know, beside who the agent is. */
@@ -47,6 +52,10 @@ export interface BrokerFacts {
 
 /** Denos that one agent runs at once: itself, and programs it starts that ask the same broker. */
 const MOST_ASKERS = 64;
+/** For so long the same refusal is no news. */
+const NEWS_MS = 10_000;
+/** Different refusals that are told within that time. */
+const MOST_NEWS = 32;
 
 /** All brokers of a kernel. */
 export class Brokers {
@@ -108,7 +117,11 @@ class Broker {
   readonly askers = new Set<Asker>();
   readonly #options: BrokersOptions;
   readonly #subject: Subject;
+  /** Lines about what was allowed. */
   readonly #lines: RepeatedLines;
+  /** What was told as an event lately. */
+  readonly #news = new Set<string>();
+  #newsUntil = -Infinity;
 
   constructor(principal: Principal, facts: BrokerFacts, options: BrokersOptions) {
     this.principal = principal;
@@ -124,6 +137,13 @@ class Broker {
   }
 
   judge(question: Question, pid: number | null): Ruling {
+    const { recalled, onRuling } = this.#options;
+    const ruling = recalled?.(this.principal, question) ?? this.#judge(question, pid);
+    onRuling?.(this.principal, question, ruling);
+    return ruling;
+  }
+
+  #judge(question: Question, pid: number | null): Ruling {
     const { clock, audit, log } = this.#options;
     const { counts } = this.principal;
     counts.checks++;
@@ -135,7 +155,7 @@ class Broker {
       return { allowed: false, reason: "Cannot judge it: the kernel's log has the cause" };
     }
     if (!judgement.allowed) this.#refused(question, judgement);
-    else if (audit.config.log_syscalls) this.#write(question, judgement, true);
+    else if (audit.config.log_syscalls) this.#allowed(question, judgement);
     return judgement;
   }
 
@@ -145,31 +165,53 @@ class Broker {
   }
 
   #refused(question: Question, judgement: Judgement): void {
+    const { audit, events } = this.#options;
     const { id, counts } = this.principal;
     counts.denials++;
-    // One event for each line, so that a program that tries without end does not drown out the others.
-    if (!this.#write(question, judgement, false)) return;
-    const target = judgement.need === null ? bounded(question.value ?? "") : formatNeed(judgement.need);
-    const syscall = `deno.${bounded(question.permission)}`;
-    const data = { agent_id: id, syscall, reason: judgement.reason, target };
-    this.#options.events.emit("SYSCALL_BLOCKED", data, id, concerns(this.principal));
+    const entry = this.#entry(question, judgement, false);
+    audit.write(entry);
+    const { syscall, need } = entry.details;
+    if (!this.#isNews(`${syscall} ${need}`)) return;
+    const data = { agent_id: id, syscall, reason: judgement.reason, target: need };
+    events.emit("SYSCALL_BLOCKED", data, id, concerns(this.principal));
   }
 
-  #write({ permission, value }: Question, { need, rule, reason }: Judgement, success: boolean): boolean {
-    const details = {
-      syscall: `deno.${bounded(permission)}`,
-      value: value === null ? null : bounded(value),
-      ...(need === null ? {} : { need: formatNeed(need) }),
-      ...(rule === "" ? { reason: bounded(reason) } : { rule }),
-    };
-    return this.#lines.add(JSON.stringify([success, details]), {
+  /** A program that tries the same without end must not drown out other events. */
+  #isNews(what: string): boolean {
+    const now = this.#options.clock.monotonic();
+    if (now >= this.#newsUntil) {
+      this.#news.clear();
+      this.#newsUntil = now + NEWS_MS;
+    }
+    if (this.#news.has(what) || this.#news.size >= MOST_NEWS) return false;
+    this.#news.add(what);
+    return true;
+  }
+
+  #allowed(question: Question, judgement: Judgement): void {
+    const entry = this.#entry(question, judgement, true);
+    this.#lines.add(JSON.stringify(entry.details), entry);
+  }
+
+  #entry(
+    { permission, value }: Question,
+    { need, rule, reason }: Judgement,
+    success: boolean,
+  ): AuditEntry & { readonly details: { readonly syscall: string; readonly need: string } } {
+    const syscall = `deno.${bounded(permission)}`;
+    return {
       category: success ? "SYSCALL" : "SECURITY",
-      event_type: success ? details.syscall : "SYSCALL_BLOCKED",
+      event_type: success ? syscall : "SYSCALL_BLOCKED",
       agent_id: this.principal.id,
       agent_name: this.principal.name,
       success,
-      details,
-    });
+      details: {
+        syscall,
+        value: value === null ? null : bounded(value),
+        need: need === null ? `${syscall}:${bounded(value ?? "*")}` : formatNeed(need),
+        rule: bounded(rule || reason),
+      },
+    };
   }
 
   /** Where a process is: Deno does not say when it moves. */

@@ -42,7 +42,9 @@ export const spawnParams = z.object({
   ),
   policy: z.union([z.string(), z.array(z.string()), z.record(z.string(), z.unknown())]).optional()
     .describe("Rules in policy syntax; together with a level they are added to it."),
-  permissions: z.enum(["flags", "broker"]).optional().describe("How Deno learns the policy. Default flags."),
+  permissions: z.enum(["flags", "broker"]).optional().describe(
+    "How Deno holds its program to the policy: `broker` (the default) asks the kernel before each access, `flags` are fixed.",
+  ),
   sandboxed: z.boolean().optional().describe(
     "False: an ordinary process, without walls. Default true, or as its parent.",
   ),
@@ -105,7 +107,7 @@ export function demandOf(ctx: Context): (need: Need) => void {
 /** For the audit line: arguments and variables may hold secrets, so of those only their number and names. */
 export function recordSpawn(params: z.output<typeof spawnParams>): Record<string, unknown> {
   const { name, script, command, args, env, level, policy, sandboxed, network, require } = params;
-  const { workdir, ro, rw, restart_policy } = params;
+  const { workdir, ro, rw, restart_policy, record } = params;
   return {
     name,
     script,
@@ -121,6 +123,7 @@ export function recordSpawn(params: z.output<typeof spawnParams>): Record<string
     ro,
     rw,
     restart_policy,
+    record,
   };
 }
 
