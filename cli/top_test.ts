@@ -156,7 +156,7 @@ async function onTerminal(
   const program = `echo STTY $(stty -g); "$@"; status=$?; echo STTY $(stty -g); exit $status`;
   const { code, stdout, stderr } = await new Deno.Command("python3", {
     args: [
-      path("../tests/pty.py"),
+      path("../tests/on_terminal.py"),
       "24",
       "80",
       "20",

@@ -1,6 +1,6 @@
 """Runs a command on a terminal of its own and plays a person at it.
 
-usage: pty.py ROWS COLUMNS SECONDS STEPS -- ARGV...
+usage: on_terminal.py ROWS COLUMNS SECONDS STEPS -- ARGV...
 STEPS is JSON: a list of [pattern, keys]: when the output after the step before holds the pattern, the keys are typed.
 What came is written to standard output. The status is the command's, or 99 when a pattern did not come in time.
 """
