@@ -190,6 +190,10 @@ class RunningKernel implements Kernel {
       pidOf: (socket) => readPeer?.(socket)?.pid ?? null,
       ownerOf: (pid) => agents.agentOfPid(pid),
       served: () => this.#served,
+      recalled: (principal, question) => replays.rulingOf(principal, question),
+      onRuling: (principal, question, ruling) => {
+        if (recorder.active) recorder.decided(principal, "broker", { ...question, ...ruling });
+      },
     });
     const mail = new Mail(clock, events);
     const startedAt = clock.now();

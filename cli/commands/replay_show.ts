@@ -114,6 +114,7 @@ const BODY: Readonly<Record<string, (line: Fields, number: string) => string>> =
   part: ({ value }, number) => `${number}.. ${jsonText(value)}`,
   push: ({ value }, number) => `${number}<- ${jsonText(value)}`,
   cancel: (_line, number) => `${number}given up`,
+  input: ({ data, end }) => `stdin: ${jsonText(atob(String(data)))}${end ? ", its end" : ""}`,
   output: ({ stream, text }) => `${stream}: ${jsonText(text)}`,
   decision: ({ what, details }) => `${what} ${jsonText(details)}`,
   exit: ({ cause }) => `ends: ${cause}`,

@@ -50,6 +50,11 @@ export interface AgentLine {
   readonly limits: Readonly<Record<string, unknown>>;
   readonly network: boolean;
   readonly sandboxed: boolean;
+  /** How Deno learned the policy: `flags`, `broker`, or null for what is usual. */
+  readonly permissions: "flags" | "broker" | null;
+  /** True when it had a standard input to read. */
+  readonly stdin: boolean;
+  readonly tty: { readonly rows: number; readonly columns: number } | null;
   /** What its chance was made of; null when the recording began after its start, and it cannot be replayed. */
   readonly seed: number | null;
 }
@@ -106,6 +111,17 @@ export interface CancelLine {
   readonly t: number;
 }
 
+/** What was written to the agent's standard input. */
+export interface InputLine {
+  readonly kind: "input";
+  readonly agent: number;
+  readonly t: number;
+  /** As base64. */
+  readonly data: string;
+  /** True when nothing followed. */
+  readonly end: boolean;
+}
+
 /** What the agent wrote. */
 export interface OutputLine {
   readonly kind: "output";
@@ -146,7 +162,7 @@ export interface CutLine {
 export type WireLine = CallLine | AnswerLine | PartLine | CancelLine;
 
 /** Any line after the header. */
-export type Line = AgentLine | WireLine | OutputLine | DecisionLine | ExitLine | CutLine;
+export type Line = AgentLine | WireLine | InputLine | OutputLine | DecisionLine | ExitLine | CutLine;
 
 /** A whole recording. */
 export interface Recording {

@@ -23,6 +23,7 @@ const KINDS: ReadonlySet<string> = new Set([
   "part",
   "push",
   "cancel",
+  "input",
   "output",
   "decision",
   "exit",

@@ -53,6 +53,8 @@ export class Recorder implements Tap {
   readonly #recordings = new Set<FileRecording>();
   readonly #recorded = new Map<Principal, Recorded>();
   #wires = new WeakMap<object, Wiretap>();
+  /** Ends that are waited for. */
+  readonly #watching = new Map<Promise<void>, Agent>();
 
   /** Records nothing yet. */
   constructor(options: RecorderOptions) {
@@ -124,8 +126,24 @@ export class Recorder implements Tap {
     });
   }
 
-  /** Ends every recording; resolves when all files are whole. */
+  /** Notes what was written to a recorded agent's standard input; nothing for any other. */
+  given(principal: Principal, bytes: Uint8Array, end: boolean): void {
+    const recorded = this.#recorded.get(principal);
+    if (!recorded) return;
+    const { recording, redact } = recorded;
+    recording.write({
+      kind: "input",
+      agent: principal.id,
+      t: recording.now,
+      data: base64(bytes, redact),
+      end,
+    });
+  }
+
+  /** Ends every recording, those of ended agents with their ends; resolves when all files are whole. */
   async close(): Promise<void> {
+    // Agents that still run are not waited for: the recording says that it was stopped before them.
+    await Promise.all([...this.#watching].filter(([, agent]) => agent.ended).map(([watching]) => watching));
     await Promise.all([...this.#recordings].map((recording) => this.#end(recording)));
   }
 
@@ -225,10 +243,11 @@ export class Recorder implements Tap {
 
   async #end(recording: FileRecording): Promise<void> {
     this.#recordings.delete(recording);
+    const ended = recording.end();
     for (const recorded of this.#recorded.values()) {
       if (recorded.recording === recording) this.#forget(recorded);
     }
-    await recording.end();
+    await ended;
   }
 
   #add(
@@ -262,6 +281,9 @@ export class Recorder implements Tap {
       limits: { ...request.limits },
       network: request.network ?? false,
       sandboxed: request.sandboxed ?? true,
+      permissions: request.permissions ?? null,
+      stdin: request.stdin ?? false,
+      tty: request.tty ?? null,
     });
     this.#recorded.set(principal, recorded);
     this.#options.onChange();
@@ -270,14 +292,15 @@ export class Recorder implements Tap {
 
   #watch(agent: Agent, recorded: Recorded): void {
     const { recording } = recorded;
-    agent.finished.then(async ({ code, signal, reason, cause }) => {
+    const watching = agent.finished.then(async ({ code, signal, reason, cause }) => {
       await recording.outputs();
       recording.write({ kind: "exit", agent: agent.id, t: recording.now, code, signal, reason, cause });
       this.#forget(recorded);
       if (recording.live === 0) await this.#end(recording);
     }).catch((cause) =>
       this.#options.log.error("a recording could not be ended", { path: recording.path, cause })
-    );
+    ).finally(() => this.#watching.delete(watching));
+    this.#watching.set(watching, agent);
   }
 
   #forget(recorded: Recorded): void {

@@ -11,6 +11,7 @@ import type { SpawnRequest } from "../agents/admission.ts";
 import type { Agents } from "../agents/agents.ts";
 import type { Exit } from "../agents/launch.ts";
 import type { LimitsInput } from "../agents/resources.ts";
+import type { Question, Ruling } from "../broker/question.ts";
 import type { Responder } from "../connection.ts";
 import type { Log } from "../log.ts";
 import type { Principal } from "../principals.ts";
@@ -18,6 +19,7 @@ import { type AgentLine, type ExitLine, type Recording, RECORDING_LIMITS } from 
 import { agentIn, readRecording } from "./read.ts";
 import { hashFile } from "./recorder.ts";
 import type { Redact } from "./redact.ts";
+import { fromBase64 } from "./wire_lines.ts";
 import { checkCall, type Divergence, Replayer } from "./replayer.ts";
 
 /** What a replay works with. */
@@ -71,6 +73,7 @@ export class Replays {
   readonly #options: ReplaysOptions;
   readonly #replays = new Map<number, Replay>();
   readonly #responders = new Map<Principal, Replayer>();
+  readonly #refusals = new Map<Principal, ReadonlyMap<string, Ruling>>();
   #last = 0;
 
   /** Replays nothing yet. */
@@ -81,6 +84,11 @@ export class Replays {
   /** What answers a principal's calls; null for everyone who is not replayed. */
   responderOf(principal: Principal): Responder | null {
     return this.#responders.get(principal) ?? null;
+  }
+
+  /** What a replayed agent was told about a check of Deno's, if that was a refusal; null for every other. */
+  rulingOf(principal: Principal, question: Question): Ruling | null {
+    return this.#refusals.get(principal)?.get(keyOf(question)) ?? null;
   }
 
   /** By number. */
@@ -143,7 +151,11 @@ export class Replays {
         },
         onPrincipal: (principal) => {
           this.#responders.set(principal, replayer);
-          principal.onGone(() => this.#responders.delete(principal));
+          this.#refusals.set(principal, refusalsOf(recording, recorded.agent));
+          principal.onGone(() => {
+            this.#responders.delete(principal);
+            this.#refusals.delete(principal);
+          });
         },
       },
       caller,
@@ -164,9 +176,26 @@ export class Replays {
     };
     this.#replays.set(replay.id, replay);
     const started = replay;
+    this.#feed(agent, recording, recorded.agent);
     agent.finished.then((exit) => this.#finished(started, exit, recording)).finally(over.resolve);
     if (replayer.divergence) this.#diverged(replay, replayer.divergence);
     return replay;
+  }
+
+  /** Gives it the recorded input at once: it reads when it wants to. */
+  #feed(agent: Agent, recording: Recording, recorded: number): void {
+    const feed = async (): Promise<void> => {
+      for (const line of recording.lines) {
+        if (line.kind === "input" && line.agent === recorded) {
+          await agent.input(fromBase64(line.data), line.end);
+        }
+      }
+    };
+    feed().catch((cause) => {
+      // It ended without reading all of it, as it may have when it was recorded.
+      if (cause instanceof SyscallError) return;
+      this.#options.log.error("a replayed agent could not be given its input", { agent: agent.id, cause });
+    });
   }
 
   #diverged(replay: Replay, divergence: Divergence): void {
@@ -216,6 +245,7 @@ export class Replays {
 /** The recorded SPAWN, without what would reach outside. */
 function spawnRequestOf(recorded: AgentLine, { liveFrom, env }: ReplayRequest): SpawnRequest {
   const { script, command, args, python, ro, rw, workdir, limits, network, sandboxed } = recorded;
+  const { permissions, stdin, tty } = recorded;
   const live = liveFrom !== null;
   const policy = Policy.fromJson(recorded.policy);
   const kept = Object.entries(recorded.env).filter((entry): entry is [string, string] => entry[1] !== null);
@@ -232,7 +262,29 @@ function spawnRequestOf(recorded: AgentLine, { liveFrom, env }: ReplayRequest): 
     limits: limits as LimitsInput,
     network: live && network,
     sandboxed,
+    ...(permissions ? { permissions } : {}),
+    stdin: stdin ?? false,
+    ...(tty ? { tty } : {}),
   };
+}
+
+/** Refusals by what was asked; what was refused once and allowed another time is judged anew. */
+function refusalsOf(recording: Recording, agent: number): ReadonlyMap<string, Ruling> {
+  const refusals = new Map<string, Ruling>();
+  const allowed = new Set<string>();
+  for (const line of recording.lines) {
+    if (line.kind !== "decision" || line.agent !== agent || line.what !== "broker") continue;
+    const { permission, value, allowed: granted, reason } = line.details;
+    const key = keyOf({ permission: String(permission), value: value === null ? null : String(value) });
+    if (granted === true) allowed.add(key);
+    else refusals.set(key, { allowed: false, reason: String(reason ?? "") });
+  }
+  for (const key of allowed) refusals.delete(key);
+  return refusals;
+}
+
+function keyOf({ permission, value }: Pick<Question, "permission" | "value">): string {
+  return JSON.stringify([permission, value]);
 }
 
 function exitOf(recording: Recording, agent: number): ExitLine | null {

@@ -83,6 +83,28 @@ Deno.test("a replay touches nothing: what the program stored, sent and wrote was
   strictEqual((await bench.clove.state.fetch({ key: "ticks" })).exists, false);
 });
 
+Deno.test("what came on standard input and what Deno was refused come again", async () => {
+  await using bench = await openBench();
+  const text = `import { connect } from "@clove/sdk";
+await using clove = await connect();
+const input = await new Response(Deno.stdin.readable).text();
+const refused = await Deno.readTextFile("/etc/hostname").then(() => "read", (error) => error.name);
+await clove.state.store({ key: "in", value: { input, refused } });
+`;
+  const file = `${bench.dir}/input.jsonl`;
+  const script = await bench.program(text);
+  const { agent_id } = await bench.clove.agent.spawn({ script, record: file, stdin: true });
+  await bench.clove.agent.input({ id: agent_id, text: "one " });
+  await bench.clove.agent.input({ id: agent_id, text: "two", end: true });
+  strictEqual((await bench.clove.agent.wait({ id: agent_id })).exit_code, 0);
+  deepStrictEqual((await bench.clove.state.fetch({ key: "in" })).value, {
+    input: "one two",
+    refused: "NotCapable",
+  });
+  const run = await bench.replay(file);
+  deepStrictEqual([run.errors, run.state], [[], "completed"]);
+});
+
 Deno.test("a replay waits for no timer", async () => {
   await using bench = await openBench();
   const text = `import { connect } from "@clove/sdk";
@@ -288,7 +310,10 @@ for (const [how, sandbox] of [["behind walls", true], ["without walls", false]] 
 console.log(answer);
 `,
       );
-      const { file, output } = await bench.record(script, { level: "sandboxed", policy: [`net:${url.slice(0, -1)}`] });
+      const { file, output } = await bench.record(script, {
+        level: "sandboxed",
+        policy: [`net:${url.slice(0, -1)}`],
+      });
       deepStrictEqual([output, reached], ["hello\n", 1]);
       const run = await bench.replay(file);
       deepStrictEqual([run.output, reached], ["refused\n", 1]);

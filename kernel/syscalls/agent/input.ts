@@ -33,6 +33,7 @@ export const agentInput = defineSyscall({
   async handle(ctx, params) {
     const agent = managedAgent(ctx, params, false);
     const bytes = bytesOf(ctx, params);
+    ctx.services.recorder.given(agent.principal, bytes, params.end ?? false);
     await agent.input(bytes, params.end ?? false);
     return { agent_id: agent.id, name: agent.name, bytes_written: bytes.byteLength };
   },
