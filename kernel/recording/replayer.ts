@@ -140,13 +140,17 @@ export class Replayer implements Responder, Tap {
     return this.#trace.copy().digest("hex");
   }
 
-  /** The recorded calls that were not made yet, the first of them. */
+  /** The first of the recorded calls that were not made yet; null when all were. */
   get missing(): CallLine | null {
+    const plays = [...this.#plays.values()];
     let first: CallLine | null = null;
     for (const [conn, script] of this.#scripts) {
-      const play = [...this.#plays.values()][conn];
-      const call = script.slice(play?.at ?? 0).find((line) => line.kind === "call");
-      if (call && (!first || call.n < first.n)) first = call;
+      for (let at = plays[conn]?.at ?? 0; at < script.length; at++) {
+        const line = script[at]!;
+        if (line.kind !== "call") continue;
+        if (!first || line.n < first.n) first = line;
+        break;
+      }
     }
     return first;
   }

@@ -8,6 +8,7 @@
 
   const native = {
     setTimeout: globalThis.setTimeout,
+    setImmediate: globalThis.setImmediate,
     clearTimeout: globalThis.clearTimeout,
     setInterval: globalThis.setInterval,
     clearInterval: globalThis.clearInterval,
@@ -165,7 +166,7 @@
       catching--;
     }
   };
-  const turn = () => new Promise((resolve) => native.setTimeout(resolve, 0));
+  const turn = () => new Promise((resolve) => native.setImmediate(resolve));
 
   const delayOf = (delay) => {
     const ms = Math.trunc(Number(delay));

@@ -32,7 +32,7 @@ console.log("done");
 
     const shown = await clove("replay", "show", "--json", "r.jsonl.gz");
     const kinds = shown.out.trim().split("\n").map((line) => JSON.parse(line).kind).filter((kind) =>
-      kind !== "decision"
+      kind !== "decision" && kind !== "input"
     );
     deepStrictEqual(kinds.slice(0, 4), ["header", "agent", "call", "answer"]);
     strictEqual(kinds.at(-1), "exit");
