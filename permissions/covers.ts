@@ -1,3 +1,4 @@
+import type { Layer } from "./layer.ts";
 import { Policy } from "./policy.ts";
 import type { Rule } from "./rule.ts";
 
@@ -16,15 +17,31 @@ export function covers(outer: Policy, inner: Policy | string): boolean {
     policy.layers.some((within) => {
       if ((within.parts.expires ?? Infinity) > (layer.parts.expires ?? Infinity)) return false;
       if ((within.parts.maxExecTimeMs ?? Infinity) > (layer.parts.maxExecTimeMs ?? Infinity)) return false;
-      return within.parts.rules.every((rule) =>
-        rule.deny ||
-        (layer.allowing(rule.capability).some((allow) => allow.covers(rule)) &&
-          layer.denying(rule.capability).every((deny) =>
-            deny.pattern.spares(rule.pattern) || hasDeny(within.denying(rule.capability), deny)
-          ))
-      );
+      return within.parts.rules.every((rule) => rule.deny || coversRule(layer, within, rule));
     })
   );
+}
+
+/**
+ * Whether several policies together certainly allow everything that another one does: for each of its rules one of
+ * them that does. As conservative as {@linkcode covers}; when policies end is not looked at.
+ */
+export function coversTogether(outers: readonly Policy[], inner: Policy): boolean {
+  // What all layers of the inner policy allow is within what any one of them allows.
+  return inner.layers.some((within) =>
+    within.parts.rules.every((rule) =>
+      rule.deny || outers.some((outer) => outer.layers.every((layer) => coversRule(layer, within, rule)))
+    )
+  );
+}
+
+/** Whether one layer allows all that a rule of another one does there. */
+function coversRule(layer: Layer, within: Layer, rule: Rule): boolean {
+  const { capability } = rule;
+  return layer.allowing(capability).some((allow) => allow.covers(rule)) &&
+    layer.denying(capability).every((deny) =>
+      deny.pattern.spares(rule.pattern) || hasDeny(within.denying(capability), deny)
+    );
 }
 
 /** {@linkcode covers}, under the name that reads better in a condition. */
