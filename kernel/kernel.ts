@@ -434,11 +434,12 @@ class RunningKernel implements Kernel {
 
   async #listenPrivate(path: string, principal: Principal): Promise<() => Promise<void>> {
     const { agents } = this.services;
-    const server = await this.#listen(path, (socket) => {
+    const accept = (socket: Socket): void => {
       const peer = identifyOwner(socket, principal, { readPeer: this.#readPeer, agents });
       if (peer) this.#serve(socket, peer);
       else socket.destroy();
-    });
+    };
+    const server = await this.#listen(path, accept, LIMITS.backlogPerAgent);
     return () => server.close();
   }
 }

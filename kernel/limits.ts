@@ -48,6 +48,11 @@ export const LIMITS = {
   agentOutputBytes: 4 * 1024 * 1024,
   /** Connections of one agent and all below it. */
   connectionsPerAgent: 256,
+  /**
+   * Connections of one agent that wait to be accepted: all that wait are accepted in one turn, 0.1 ms each, and others
+   * wait meanwhile. Whoever connects beyond that waits too, or is told EAGAIN where it would not wait.
+   */
+  backlogPerAgent: 16,
   /** Connections in all. */
   connections: 1_024,
   /** A request that says nothing about time, and whose row says nothing either. */

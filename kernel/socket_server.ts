@@ -30,11 +30,13 @@ const PATH_BYTES = 107;
  * Listens on a path with mode 0600.
  *
  * @param onConnection Called for each connection; half-closed peers still get their answers.
+ * @param backlog Connections that wait to be accepted; further ones make whoever connects wait.
  * @throws {SocketInUseError} When someone answers there, or the path is no socket.
  */
 export async function listenUnix(
   path: string,
   onConnection: (socket: Socket) => void,
+  backlog: number = 511,
 ): Promise<SocketServer> {
   refuseLong(path, path);
   const directory = dirname(path);
@@ -51,7 +53,7 @@ export async function listenUnix(
   // it bound when the server closes, cannot remove what somebody else has put there since.
   if (cradle !== null) mkdirSync(cradle, { mode: 0o700 });
   try {
-    await listening(server, bound, path);
+    await listening(server, { path: bound, backlog }, path);
     chmodSync(bound, 0o600);
     renameSync(bound, path);
   } finally {
@@ -85,12 +87,16 @@ function isPrivate(directory: string): boolean {
   return uid === Deno.uid() && (mode & 0o077) === 0;
 }
 
-function listening(server: Server, bound: string, path: string): Promise<void> {
+function listening(
+  server: Server,
+  place: { readonly path: string; readonly backlog: number },
+  path: string,
+): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", (cause: Error & { code?: string }) => {
       reject(new Error(`Cannot listen on "${path}": ${cause.code ?? cause.message}`, { cause }));
     });
-    server.listen({ path: bound, backlog: 511 }, resolve);
+    server.listen(place, resolve);
   });
 }
 
