@@ -105,6 +105,11 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     summary: "tell which walls this machine offers, and what blocks the others",
     load: async () => (await import("./commands/doctor.ts")).doctor,
   },
+  pentest: {
+    usage: "[--level LEVEL] [--json]",
+    summary: "attack the walls from inside, harmlessly, and tell what held",
+    load: async () => (await import("./commands/pentest.ts")).pentest,
+  },
 };
 
 /** What `clove --help` prints. */

@@ -11,6 +11,8 @@ import { makePrivatePlace } from "./private_place.ts";
 /** A connection, and whatever has to end with it. */
 export interface Reached extends AsyncDisposable {
   readonly clove: Clove;
+  /** Where that kernel listens. */
+  readonly socket: string;
   /** True when the kernel was started for this command alone. */
   readonly own: boolean;
 }
@@ -50,7 +52,7 @@ export async function reachOrStart(socket: SocketChoice): Promise<Reached> {
   const found = await tryKernel(socket);
   if ("clove" in found) {
     const { clove } = found;
-    return { clove, own: false, [Symbol.asyncDispose]: () => clove.close() };
+    return { clove, socket: socket.path, own: false, [Symbol.asyncDispose]: () => clove.close() };
   }
   // Something is there and was named: to go on without it would not be what was asked for.
   if (socket.chosen && !found.absent) {
@@ -77,7 +79,7 @@ async function startOwn(): Promise<Reached> {
       await kernel.close();
       await place.remove();
     };
-    return { clove, own: true, [Symbol.asyncDispose]: end };
+    return { clove, socket: place.socket, own: true, [Symbol.asyncDispose]: end };
   } catch (cause) {
     await place.remove();
     throw new CliError(STATUS.clove, `Cannot start a private kernel: ${(cause as Error).message}`, { cause });
