@@ -23,6 +23,7 @@ import { EventBus } from "./events.ts";
 import { ExecRunner } from "./exec/exec.ts";
 import { type Identify, identifyOwner, identifyPeer, type ReadPeer, readPeers } from "./identity.ts";
 import { chooseLauncher } from "./launchers.ts";
+import { Learner } from "./learning/learner.ts";
 import { LIMITS } from "./limits.ts";
 import { Log } from "./log.ts";
 import { Mail } from "./mail.ts";
@@ -32,7 +33,7 @@ import { Metrics } from "./metrics/metrics.ts";
 import { type MetricsServer, startMetricsServer } from "./metrics/prometheus.ts";
 import type { KernelOptions } from "./options.ts";
 import { OutputFiles } from "./output/files.ts";
-import { Principal, Principals } from "./principals.ts";
+import { type Principal, Principals } from "./principals.ts";
 import { ExecutionLog } from "./recording/execution_log.ts";
 import { Recorder } from "./recording/recorder.ts";
 import { Replays } from "./recording/replays.ts";
@@ -47,6 +48,8 @@ import { StateStore } from "./state/state.ts";
 import { openStorage, type Storage } from "./storage/storage.ts";
 import { FAMILIES } from "./table.ts";
 import { Journal } from "./telemetry/journal.ts";
+import { telemetryWanted } from "./telemetry/spans.ts";
+import { Telemetry } from "./telemetry/telemetry.ts";
 import { VERSION } from "./version.ts";
 
 /** The machine, where a test brings its own. */
@@ -200,6 +203,7 @@ class RunningKernel implements Kernel {
     const output = options.data
       ? new OutputFiles({ dir: `${options.data}/output`, clock, log, kernel: Math.floor(startedAt) })
       : null;
+    const telemetry = telemetryWanted() ? new Telemetry(VERSION) : null;
     const agents = new Agents({
       clock,
       random,
@@ -211,6 +215,7 @@ class RunningKernel implements Kernel {
       launcher,
       require,
       output,
+      ...(telemetry === null ? {} : { watcher: telemetry }),
       runDir: runDir.path,
       files: options.machine?.agentFiles,
       onChannel: (socket, principal) => this.#serve(socket, principal),
@@ -233,6 +238,11 @@ class RunningKernel implements Kernel {
         ? executions
         : null;
     };
+    const learner = new Learner({
+      log,
+      viewOf: (principal) => agents.viewOf(principal),
+      protect: [runDir.path, ...[options.data, options.socket].filter((path) => path != null)],
+    });
     const recorder = new Recorder({
       clock,
       random,
@@ -264,6 +274,7 @@ class RunningKernel implements Kernel {
       agents,
       egress,
       secrets,
+      learner,
       recorder,
       replays,
       executions,
@@ -282,12 +293,14 @@ class RunningKernel implements Kernel {
       metrics: new Metrics({ clock }),
       output,
       journal: new Journal(() => clock.now()),
+      telemetry,
       asyncResults: new AsyncResults(),
     };
     this.dispatcher = new Dispatcher(this.services);
     this.dispatcher.observe(auditCalls(audit));
     this.dispatcher.observe({ finished: () => void this.#served++ });
     this.dispatcher.observe(this.services.journal);
+    this.dispatcher.telemetry = telemetry;
     if (options.metrics) this.#serveMetrics(options.metrics);
     this.#identify = identifyPeer({ readPeer, agents, log });
     if (options.socket) {

@@ -75,13 +75,14 @@ function plainErrors(_key: string, value: unknown): unknown {
   return typeof value === "bigint" ? String(value) : value;
 }
 
+/** Control characters, line and paragraph separators, and the marks that change the direction of text. */
+// deno-lint-ignore no-control-regex
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200e\u200f\ufeff]/g;
+
 /** Text from agents may hold terminal escapes and right-to-left marks: they are shown, not obeyed. */
 export function printable(text: string): string {
-  // deno-lint-ignore no-control-regex
   return text.replace(
-    /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200e\u200f\ufeff]/g,
-    (character) => {
-      return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
-    },
+    UNPRINTABLE,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
