@@ -12,6 +12,12 @@ import { figures } from "./lib/report.ts";
 
 const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   protocol: async () => await (await import("./protocol.ts")).protocol(),
+  spawn: async () => await (await import("./spawn.ts")).spawn(),
+  crowd: async () => await (await import("./crowd.ts")).thousand(),
+  sdk: async () => {
+    await (await import("./sdk_pingpong.ts")).sdkPingPong();
+    await (await import("./sdk_start.ts")).sdkStart();
+  },
   broker: async () => await (await import("./broker.ts")).broker(),
 };
 

@@ -21,6 +21,8 @@ async function start(argv: string[], socket: string, directory: string): Promise
     stderr: "inherit",
     cwd: ROOT,
   }).spawn();
+  let ended = false;
+  child.status.then(() => ended = true);
   for (let tries = 0; tries < 200; tries++) {
     try {
       (await Deno.connect({ transport: "unix", path: socket })).close();
@@ -28,7 +30,7 @@ async function start(argv: string[], socket: string, directory: string): Promise
         socket,
         pid: child.pid,
         async [Symbol.asyncDispose]() {
-          child.kill("SIGTERM");
+          if (!ended) child.kill("SIGTERM");
           await child.status;
           await Deno.remove(directory, { recursive: true });
         },
