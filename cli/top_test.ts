@@ -49,7 +49,7 @@ Deno.test("top: the screen has as many lines as the terminal, none too wide, and
     }
   }
   const [summary, heading, first] = drawScreen(scene([row(1)], { selected: 1 }), { rows: 24, columns: 80 });
-  match(summary!.text, /^1 agents, 1 running, by number {3}machine: cpu 12%, load 0.50, memory 2.0G\/8.0G$/);
+  match(summary!.text, /^1 agent, 1 running, by number {3}machine: cpu 12%, load 0.50, memory 2.0G\/8.0G$/);
   match(heading!.text, /^ {3}ID NAME +STATE +CPU% +MEM\/LIMIT CALLS\/S DENIED +IN\/OUT TOKENS$/);
   match(first!.text, /^ {4}1 agent_1 +running +1\.0 +12M\/256M +3\.0 +0 +1\/2 +0 *$/);
   strictEqual(first!.style, "selected");
@@ -83,7 +83,7 @@ Deno.test("top: what is no terminal gets the table once", async () => {
   await client.agent.spawn({ name: "sleeper", command: ["sleep", "60"] });
   const { status, stdout } = await clove(["top"], { env: test.env });
   strictEqual(status, 0);
-  match(stdout, /^1 agents, 1 running, .*\n +ID NAME .*\n +\d+ sleeper +running +[\d.]+ +[\d.]+[KM]\/\S+ /);
+  match(stdout, /^1 agent, 1 running, .*\n +ID NAME .*\n +\d+ sleeper +running +[\d.]+ +[\d.]+[KM]\/\S+ /);
   ok(!stdout.includes("\u001b"));
   const json = JSON.parse((await clove(["top", "--json"], { env: test.env })).stdout);
   strictEqual(json.rows[0].name, "sleeper");
@@ -108,7 +108,7 @@ Deno.test("top: on a terminal it pauses, resumes, follows, kills, and gives the 
     ["Kill second \\(\\d+\\)\\? y or n", "n"],
     ["\u001b\\[7m[^\u001b]*second", "K"],
     ["Kill second \\(\\d+\\)\\? y or n", "y"],
-    ["killed second.*1 agents", "q"],
+    ["killed second.*1 agent,", "q"],
   ];
   const { code, text } = await onTerminal(steps, ["top", "--interval", "200ms"], test.env);
   strictEqual(code, 0, text);

@@ -12,6 +12,8 @@ import type { Principal } from "./principals.ts";
 import type { Tap } from "./recording/tap.ts";
 import { type RawRequest, readParams, readRequest } from "./schema.ts";
 import type { Services } from "./services.ts";
+import type { CallSpan, Telemetry } from "./telemetry/telemetry.ts";
+import { parseTraceparent } from "./telemetry/trace_context.ts";
 import { type Context, type PushWriter, type StreamWriter, type Syscall, WithTail } from "./syscall.ts";
 import { RESERVED, rowOf, UNKNOWN } from "./table.ts";
 
@@ -73,6 +75,9 @@ class Call implements Context {
   readonly tail: Uint8Array | null;
   readonly request: Request;
   readonly row: Syscall;
+  /** Null where there is no telemetry. */
+  span: CallSpan | null = null;
+  traceparent: string | null = null;
   #abort: AbortController | null = null;
   #aborted: SyscallError | null = null;
   #stream: StreamWriter | null | undefined;
@@ -156,6 +161,8 @@ export class Dispatcher {
   readonly #observers = new Set<Observer>();
   /** Who records; connections tell it of every frame. */
   tap: Tap | null = null;
+  /** Makes the spans; null unless telemetry was asked for. */
+  telemetry: Telemetry | null = null;
 
   /** @param services What handlers get. */
   constructor(services: Services) {
@@ -181,16 +188,24 @@ export class Dispatcher {
     try {
       const { json, tail } = readLeniently(row, request);
       call = new Call(this.#services, request, row, tail);
+      call.traceparent = traceparentOf(json);
+      if (this.telemetry) {
+        call.span = this.telemetry.call(row, caller, call.traceparent);
+        call.traceparent = call.span.traceparent;
+      }
       params = readParams(row.params, json);
       for (const need of row.needs?.(params, caller) ?? []) call.demand(need);
       if (row.deferrable && wantsDeferral(params, request.connection.version)) {
-        return this.#finish(row, request, params, startedAt, this.#defer(row, call, params));
+        const { span } = call;
+        // Its span goes on until its result is there.
+        call.span = null;
+        return this.#finish(row, request, params, startedAt, this.#defer(row, call, params, span));
       }
       const result = row.handle(call, params);
       if (result instanceof Promise) return this.#settle(row, call, params, startedAt, result);
-      return this.#finish(row, request, params, startedAt, this.#reply(row, result));
+      return this.#finish(row, request, params, startedAt, this.#reply(row, result), call.span);
     } catch (error) {
-      return this.#finish(row, request, params, startedAt, this.#fail(row, request, error));
+      return this.#finish(row, request, params, startedAt, this.#fail(row, request, error), call?.span);
     }
   }
 
@@ -208,7 +223,7 @@ export class Dispatcher {
         if (!open) return;
         open = false;
         cancelTimer?.();
-        resolve(this.#finish(row, call.request, params, startedAt, answer));
+        resolve(this.#finish(row, call.request, params, startedAt, answer, call.span));
       };
       const stop = (reason: SyscallError): void => {
         // First the answer, then the abort: what the handler throws because of it is no news.
@@ -232,7 +247,7 @@ export class Dispatcher {
   }
 
   /** Starts a call beside the connection; its answer is polled. */
-  #defer(row: Syscall, call: Call, params: unknown): Answer {
+  #defer(row: Syscall, call: Call, params: unknown, span: CallSpan | null): Answer {
     const wanted = (params as { request_id?: number }).request_id ?? 0;
     const { caller } = call;
     const id = this.#services.asyncResults.start(
@@ -247,7 +262,10 @@ export class Dispatcher {
           (value) => this.#reply(row, value),
           (error) => this.#fail(row, call.request, error),
         );
-        return answer.then(({ json }) => json as Record<string, unknown>);
+        return answer.then((answer) => {
+          span?.end(answer);
+          return answer.json as Record<string, unknown>;
+        });
       },
     );
     return { json: { success: true, async: true, request_id: id, status: "accepted" }, outcome: "ok" };
@@ -284,7 +302,15 @@ export class Dispatcher {
     );
   }
 
-  #finish(row: Syscall, request: Request, params: unknown, startedAt: number, answer: Answer): Answer {
+  #finish(
+    row: Syscall,
+    request: Request,
+    params: unknown,
+    startedAt: number,
+    answer: Answer,
+    span?: CallSpan | null,
+  ): Answer {
+    span?.end(answer);
     if (this.#observers.size > 0) {
       const durationMs = this.#services.clock.monotonic() - startedAt;
       for (const observer of this.#observers) {
@@ -296,6 +322,7 @@ export class Dispatcher {
 
   /** For calls that are over at once: they have no arguments but their bytes. */
   #told(row: Syscall, request: Request, answer: Answer): Answer {
+    this.telemetry?.call(row, request.caller, null).end(answer);
     if (this.#observers.size === 0) return answer;
     return this.#finish(row, request, request, this.#services.clock.monotonic(), answer);
   }
@@ -310,6 +337,12 @@ function readLeniently(row: Syscall, request: Request): RawRequest {
     if (row.badJson === null) return { json: {}, tail: null };
     throw new SyscallError("bad_request", `${row.badJson}: ${error.message}`);
   }
+}
+
+/** Any request may say which trace it belongs to. */
+function traceparentOf(json: unknown): string | null {
+  const text = (json as { traceparent?: unknown } | null)?.traceparent;
+  return text !== undefined && parseTraceparent(text) ? text as string : null;
 }
 
 function failure(error: SyscallError, row: Syscall | undefined): Answer {

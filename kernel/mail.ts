@@ -18,6 +18,8 @@ export interface Message {
   readonly age_ms: number;
   /** Epoch seconds at which it was sent. */
   readonly timestamp: number;
+  /** The trace it belongs to; absent when it came without one. */
+  readonly traceparent?: string;
 }
 
 interface Letter {
@@ -26,6 +28,7 @@ interface Letter {
   readonly message: unknown;
   readonly bytes: number;
   readonly sentAt: number;
+  readonly traceparent: string | null;
 }
 
 interface Mailbox {
@@ -49,9 +52,10 @@ export class Mail {
   /**
    * Puts a message into a mailbox.
    *
+   * @param traceparent Delivered with it.
    * @throws {SyscallError} `limit` when the mailbox is full; nothing was delivered then.
    */
-  send(from: Principal, to: Principal, message: unknown): void {
+  send(from: Principal, to: Principal, message: unknown, traceparent: string | null = null): void {
     const box = this.#box(to);
     const bytes = JSON.stringify(message).length;
     if (box.letters.length >= LIMITS.mailboxMessages || box.bytes + bytes > LIMITS.mailboxBytes) {
@@ -61,7 +65,7 @@ export class Mail {
           "wait until it has received some",
       );
     }
-    box.letters.push({ from: from.id, fromName: from.name, message, bytes, sentAt: this.#clock.now() });
+    box.letters.push({ from: from.id, fromName: from.name, message, bytes, sentAt: this.#clock.now(), traceparent });
     box.bytes += bytes;
     from.counts.sent++;
     for (const wake of [...box.waiters]) wake();
@@ -91,6 +95,7 @@ export class Mail {
       message: letter.message,
       age_ms: Math.max(0, Math.round(now - letter.sentAt)),
       timestamp: letter.sentAt / 1000,
+      ...(letter.traceparent === null ? {} : { traceparent: letter.traceparent }),
     }));
   }
 

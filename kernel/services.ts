@@ -24,6 +24,7 @@ import type { EntriesReplay } from "./recording/replica.ts";
 import type { Secrets } from "./secrets/secrets.ts";
 import type { StateStore } from "./state/state.ts";
 import type { Journal } from "./telemetry/journal.ts";
+import type { Telemetry } from "./telemetry/telemetry.ts";
 import type { Storage } from "./storage/storage.ts";
 
 /** Everything a handler can reach. */
@@ -48,6 +49,8 @@ export interface Services {
   /** What agents wrote, on disk; null when the kernel keeps nothing there. */
   readonly output: OutputFiles | null;
   readonly journal: Journal;
+  /** Null unless OTEL_DENO is set. */
+  readonly telemetry: Telemetry | null;
   readonly recorder: Recorder;
   readonly replays: Replays;
   readonly executions: ExecutionLog;

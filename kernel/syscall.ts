@@ -13,6 +13,8 @@ import type { Services } from "./services.ts";
 export interface Context {
   readonly caller: Principal;
   readonly services: Services;
+  /** The trace that goes on from here: the call's own span, else what the request brought; null without one. */
+  readonly traceparent: string | null;
   /** Aborted when the client cancels or goes, or the deadline passes. Created on first use. */
   readonly signal: AbortSignal;
   /** The raw bytes that came with the request (protocol 2), or null. */

@@ -34,7 +34,8 @@ Usage: clove logs [-f] [OPTION]... NAME|ID
   -f, --follow     go on until the agent has ended
   --tail SIZE      only the last bytes of it, such as 4K
   --since TIME     only from then on: 10m (ago), or a time such as 2026-02-11T10:15:30Z
-  --grep PATTERN   only lines that hold this text; /…/ is a regular expression, /…/i takes either case
+  --grep PATTERN   only lines that hold this text; /…/ is a regular expression, and /…/i one
+                   that takes either case
   --stdout         only what it wrote to stdout
   --stderr         only what it wrote to stderr
   --time           each line with the time at which it was read

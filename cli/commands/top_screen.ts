@@ -118,9 +118,11 @@ export function plainTable(look: Look, columns = 100): string {
 function summary({ rows, machine }: Look, order: Order): string {
   const running = rows.filter(({ state }) => state === "running").length;
   const { cpu, memory, total, load } = machine;
-  return `${rows.length} agents, ${running} running, by ${order}   machine: cpu ${cpu.toFixed(0)}%, load ${
-    load.toFixed(2)
-  }, memory ${short(memory)}/${short(total)}`;
+  return `${rows.length} agent${
+    rows.length === 1 ? "" : "s"
+  }, ${running} running, by ${order}   machine: cpu ${cpu.toFixed(0)}%, load ${load.toFixed(2)}, memory ${
+    short(memory)
+  }/${short(total)}`;
 }
 
 function tableText(cells: readonly string[], columns: number): string {

@@ -213,7 +213,7 @@ function sentence(agent: Agent, { principals, agents }: Services, history: reado
   const { state, exit, killedBy } = agent;
   if (!isFinal(state)) {
     if (exit && !agent.process) return `waits for its restart: its last run ${ended(exit, null)}`;
-    const before = exit ? `, restarted ${agent.restartCount} times; its run before ${ended(exit, null)}` : "";
+    const before = exit ? `, after ${times(agent.restartCount)}; its run before ${ended(exit, null)}` : "";
     return `is ${state}${before}`;
   }
   const by = killedBy === null
@@ -222,8 +222,12 @@ function sentence(agent: Agent, { principals, agents }: Services, history: reado
     ? "the kernel, which was stopping"
     : principals.get(killedBy)?.label ?? agents.get(killedBy)?.principal.label ?? `number ${killedBy}`;
   const escalated = history.findLast(({ event }) => event === "AGENT_ESCALATED");
-  const gaveUp = escalated ? `; given up after ${escalated.details.restart_count} restarts` : "";
+  const gaveUp = escalated ? `; given up after ${times(Number(escalated.details.restart_count))}` : "";
   return exit ? `${ended(exit, by)}${gaveUp}` : `is ${state}`;
+}
+
+function times(restarts: number): string {
+  return restarts === 1 ? "1 restart" : `${restarts} restarts`;
 }
 
 function ended(exit: Exit, by: string | null): string {

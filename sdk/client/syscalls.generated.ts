@@ -288,7 +288,7 @@ export interface AgentSpawnParams {
   readonly level?: "unrestricted" | "standard" | "sandboxed" | "readonly" | "minimal";
   /** Rules in policy syntax; together with a level they are added to it. */
   readonly policy?: string | readonly string[] | { readonly [key: string]: unknown };
-  /** How Deno learns the policy. Default flags. */
+  /** How Deno holds its program to the policy: `broker` (the default) asks the kernel before each access, `flags` are fixed. */
   readonly permissions?: "flags" | "broker";
   /** False: an ordinary process, without walls. Default true, or as its parent. */
   readonly sandboxed?: boolean;
@@ -348,6 +348,8 @@ export interface AgentSpawnParams {
   readonly restart_backoff_ms?: number;
   /** The longest delay. Default 60000. */
   readonly restart_backoff_max_ms?: number;
+  /** The trace it belongs to; it finds its place in it as TRACEPARENT. */
+  readonly traceparent?: string;
   /** Between SIGTERM and the end of everything, when it is stopped. Default 5000. */
   readonly grace_ms?: number;
   /** File into which this run and those of all agents it spawns are recorded, for a replay; `.gz` compresses. */
@@ -802,7 +804,7 @@ export interface AgentExplainParams {
   readonly level?: "unrestricted" | "standard" | "sandboxed" | "readonly" | "minimal";
   /** Rules in policy syntax; together with a level they are added to it. */
   readonly policy?: string | readonly string[] | { readonly [key: string]: unknown };
-  /** How Deno learns the policy. Default flags. */
+  /** How Deno holds its program to the policy: `broker` (the default) asks the kernel before each access, `flags` are fixed. */
   readonly permissions?: "flags" | "broker";
   /** False: an ordinary process, without walls. Default true, or as its parent. */
   readonly sandboxed?: boolean;
@@ -862,6 +864,8 @@ export interface AgentExplainParams {
   readonly restart_backoff_ms?: number;
   /** The longest delay. Default 60000. */
   readonly restart_backoff_max_ms?: number;
+  /** The trace it belongs to; it finds its place in it as TRACEPARENT. */
+  readonly traceparent?: string;
   /** Between SIGTERM and the end of everything, when it is stopped. Default 5000. */
   readonly grace_ms?: number;
   /** File into which this run and those of all agents it spawns are recorded, for a replay; `.gz` compresses. */
@@ -914,6 +918,7 @@ export interface AgentWhyResult {
   readonly uptime: number;
   /** Epoch seconds of its spawn; null when not known. */
   readonly started_at: number | null;
+  /** Who spawned it; null when not known. */
   readonly parent_id: number | null;
   /** Who stopped it; null when nobody did. */
   readonly killed_by: number | null;
@@ -1017,6 +1022,8 @@ export interface IpcSendParams {
   readonly target_name?: string;
   /** Any JSON; absent is `{}`. */
   readonly message?: unknown;
+  /** The trace it belongs to, as of W3C Trace Context; delivered with it. */
+  readonly traceparent?: string;
 }
 
 /** What `ipc.send` answers. */
@@ -1066,6 +1073,8 @@ export interface IpcRecvResult {
     readonly age_ms: number;
     /** When it was sent, epoch seconds. */
     readonly timestamp: number;
+    /** The trace it belongs to; absent when it came without one. */
+    readonly traceparent?: string;
   }[];
   /** How many. */
   readonly count: number;
@@ -1075,6 +1084,8 @@ export interface IpcRecvResult {
 export interface IpcBroadcastParams {
   /** Any JSON; absent is `{}`. */
   readonly message?: unknown;
+  /** The trace it belongs to, as of W3C Trace Context; delivered with it. */
+  readonly traceparent?: string;
   /**
    * Send it to the caller too.
    * @default false
@@ -1409,6 +1420,8 @@ export interface NetHttpParams {
    * @default 30
    */
   readonly timeout?: number;
+  /** The trace it belongs to; sent as a header unless `headers` has one. */
+  readonly traceparent?: string;
   /**
    * How many redirects to follow, each decided about anew. 0 gives the redirect itself.
    * @default 0
@@ -1484,6 +1497,8 @@ export interface NetStreamParams {
    * @default 30
    */
   readonly timeout?: number;
+  /** The trace it belongs to; sent as a header unless `headers` has one. */
+  readonly traceparent?: string;
   /**
    * How many redirects to follow, each decided about anew. 0 gives the redirect itself.
    * @default 0

@@ -7,6 +7,7 @@ import type { SpawnRequest } from "../../agents/admission.ts";
 import { agentId, nameField } from "../../fields.ts";
 import { LIMITS } from "../../limits.ts";
 import { type Context, defineSyscall } from "../../syscall.ts";
+import { traceparentField } from "../../telemetry/trace_context.ts";
 import {
   isolationOf,
   isolationSchema,
@@ -75,6 +76,7 @@ export const spawnParams = z.object({
   restart_backoff_max_ms: z.int().min(1).max(86_400_000).optional().describe(
     "The longest delay. Default 60000.",
   ),
+  traceparent: traceparentField("The trace it belongs to; it finds its place in it as TRACEPARENT."),
   grace_ms: z.int().min(0).max(300_000).optional()
     .describe("Between SIGTERM and the end of everything, when it is stopped. Default 5000."),
   record: path.optional().describe(
@@ -84,7 +86,7 @@ export const spawnParams = z.object({
 
 /** From the wire's forms to the one the service knows. */
 export function spawnRequest(params: z.output<typeof spawnParams>): SpawnRequest {
-  const { stdin, tty, restart_policy, record: _record, ...rest } = params;
+  const { stdin, tty, restart_policy, record: _record, traceparent: _traceparent, ...rest } = params;
   return {
     ...rest,
     stdin: stdin === true || stdin === "pipe",
@@ -102,6 +104,12 @@ function restartPolicy(word: string | undefined): SpawnRequest["restart_policy"]
 /** For `demand` as a plain function. */
 export function demandOf(ctx: Context): (need: Need) => void {
   return (need) => ctx.demand(need);
+}
+
+/** The program learns from its environment which trace it belongs to. */
+function traced(request: SpawnRequest, { services, traceparent }: Context): SpawnRequest {
+  const trace = services.telemetry?.life(request.name, traceparent) ?? request.env?.TRACEPARENT ?? traceparent;
+  return trace ? { ...request, env: { ...request.env, TRACEPARENT: trace } } : request;
 }
 
 /** For the audit line: arguments and variables may hold secrets, so of those only their number and names. */
@@ -166,7 +174,7 @@ export const agentSpawn = defineSyscall({
   tool: true,
   async handle(ctx, params) {
     const { agents, recorder } = ctx.services;
-    const request = spawnRequest(params);
+    const request = traced(spawnRequest(params), ctx);
     const path = params.record === undefined ? undefined : recordingPath(ctx, params.record);
     const agent = await recorder.spawn(
       request,

@@ -37,7 +37,7 @@ export const agentWhy = defineSyscall({
     pid: z.int().describe("Its process; 0 when there is none."),
     uptime: z.number().describe("Seconds since its current run began."),
     started_at: z.number().nullable().describe("Epoch seconds of its spawn; null when not known."),
-    parent_id: agentId("Who spawned it.").nullable(),
+    parent_id: agentId("Who spawned it.").nullable().describe("Who spawned it; null when not known."),
     killed_by: z.int().nullable().describe("Who stopped it; null when nobody did."),
     restart_count: z.int().describe("How often it was restarted."),
     restart_policy: z.string().nullable().describe("What happens when it ends."),

@@ -2,6 +2,7 @@ import { z } from "zod";
 import { plainNeed } from "../../../permissions/mod.ts";
 import { SyscallError } from "@clove/sdk/protocol";
 import { defineSyscall } from "../../syscall.ts";
+import { traceparentField } from "../../telemetry/trace_context.ts";
 
 /** Sends a message to every named agent. */
 export const ipcBroadcast = defineSyscall({
@@ -12,6 +13,7 @@ export const ipcBroadcast = defineSyscall({
   summary: "Puts a message into the mailbox of every agent that has a name.",
   params: z.object({
     message: z.unknown().optional().describe("Any JSON; absent is `{}`."),
+    traceparent: traceparentField("The trace it belongs to, as of W3C Trace Context; delivered with it."),
     include_self: z.boolean().default(false).describe("Send it to the caller too."),
   }),
   result: z.object({
@@ -30,7 +32,7 @@ export const ipcBroadcast = defineSyscall({
     for (const principal of principals.all()) {
       if (principal.names.size === 0 || (principal === ctx.caller && !include_self)) continue;
       try {
-        mail.send(ctx.caller, principal, message ?? {});
+        mail.send(ctx.caller, principal, message ?? {}, ctx.traceparent ?? null);
         delivered++;
       } catch (error) {
         if (!(error instanceof SyscallError && error.code === "limit")) throw error;

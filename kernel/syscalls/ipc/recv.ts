@@ -26,6 +26,7 @@ export const ipcRecv = defineSyscall({
       message: z.unknown().describe("What was sent."),
       age_ms: z.int().describe("Milliseconds since it was sent."),
       timestamp: z.number().describe("When it was sent, epoch seconds."),
+      traceparent: z.string().optional().describe("The trace it belongs to; absent when it came without one."),
     })).describe("Oldest first; they are no longer in the mailbox."),
     count: z.int().describe("How many."),
   }),

@@ -3,6 +3,7 @@ import { plainNeed } from "../../../permissions/mod.ts";
 import { SyscallError } from "@clove/sdk/protocol";
 import { agentId } from "../../fields.ts";
 import { defineSyscall } from "../../syscall.ts";
+import { traceparentField } from "../../telemetry/trace_context.ts";
 
 /** Sends a message to one agent. */
 export const ipcSend = defineSyscall({
@@ -17,6 +18,7 @@ export const ipcSend = defineSyscall({
     to_name: z.string().optional().describe("The receiver's name."),
     target_name: z.string().optional().describe("The same, as some clients call it."),
     message: z.unknown().optional().describe("Any JSON; absent is `{}`."),
+    traceparent: traceparentField("The trace it belongs to, as of W3C Trace Context; delivered with it."),
   }),
   result: z.object({
     success: z.literal(true).describe("Always true."),
@@ -38,7 +40,7 @@ export const ipcSend = defineSyscall({
     if (!number && !name) throw new SyscallError("bad_request", "target agent required (to or to_name)");
     const receiver = number ? principals.get(number) : principals.named(name!);
     if (!receiver) throw new SyscallError("not_found", `target agent not found: ${number || name}`);
-    mail.send(ctx.caller, receiver, params.message ?? {});
+    mail.send(ctx.caller, receiver, params.message ?? {}, ctx.traceparent ?? null);
     return { success: true as const, delivered: true as const, delivered_to: receiver.id };
   },
 });

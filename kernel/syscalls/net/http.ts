@@ -3,7 +3,7 @@ import { HTTP_LIMITS, type HttpResponse, requestPlanned } from "../../egress/mod
 import { accepted, deferrable } from "../../fields.ts";
 import { defineSyscall, WithTail } from "../../syscall.ts";
 import { phraseOf } from "./phrases.ts";
-import { headFields, headOf, planOf, recordOf, requestFields, told } from "./request.ts";
+import { headFields, headOf, planOf, recordOf, requestFields, told, traced } from "./request.ts";
 
 const params = z.object({
   ...requestFields,
@@ -48,7 +48,7 @@ export const netHttp = defineSyscall({
   deadlineMs: 0,
   deferrable: true,
   async handle(ctx, params) {
-    const plan = planOf(params, ctx.tail, params.max_bytes);
+    const plan = traced(planOf(params, ctx.tail, params.max_bytes), ctx.traceparent);
     const startedAt = ctx.services.clock.monotonic();
     const { gate, ...hooks } = ctx.services.egress.of(ctx.caller).hooks;
     let response: HttpResponse;

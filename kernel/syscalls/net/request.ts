@@ -15,6 +15,7 @@ import {
 } from "../../egress/mod.ts";
 import { required } from "../../schema.ts";
 import type { Context } from "../../syscall.ts";
+import { traceparentField } from "../../telemetry/trace_context.ts";
 import { phraseOf } from "./phrases.ts";
 
 /** What is asked for. */
@@ -29,6 +30,7 @@ export const requestFields = {
   body_base64: z.base64().optional().describe("Instead of `body`, for bytes."),
   timeout: z.number().min(0).max(HTTP_LIMITS.timeoutMostMs / 1000).default(HTTP_LIMITS.timeoutMs / 1000)
     .describe("Seconds for everything, body included; 0 is the most."),
+  traceparent: traceparentField("The trace it belongs to; sent as a header unless `headers` has one."),
   redirects: z.int().min(0).max(HTTP_LIMITS.redirectsMost).default(0).describe(
     "How many redirects to follow, each decided about anew. 0 gives the redirect itself.",
   ),
@@ -81,6 +83,13 @@ export function planOf(params: RequestParams, tail: Uint8Array | null, maxBytes:
     if (!(error instanceof EgressError)) throw error;
     throw new SyscallError(error.code, `invalid request: ${error.message}`, { cause: error });
   }
+}
+
+/** The plan with the header that carries the call's trace on, unless the caller has written one. */
+export function traced(plan: Plan, traceparent: string | null): Plan {
+  const { hop } = plan;
+  if (!traceparent || hop.headers.some(([name]) => name.toLowerCase() === "traceparent")) return plan;
+  return { ...plan, hop: { ...hop, headers: [...hop.headers, ["traceparent", traceparent]] } };
 }
 
 const encoder = new TextEncoder();

@@ -3,7 +3,7 @@ import { SyscallError } from "@clove/sdk/protocol";
 import { requestStreamPlanned } from "../../egress/mod.ts";
 import { defineSyscall } from "../../syscall.ts";
 import { phraseOf } from "./phrases.ts";
-import { headFields, headOf, planOf, recordOf, requestFields, told } from "./request.ts";
+import { headFields, headOf, planOf, recordOf, requestFields, told, traced } from "./request.ts";
 
 /** More than this is no answer but a feed without end. */
 const MOST_BYTES = 16 * 1024 ** 3;
@@ -45,7 +45,7 @@ export const netStream = defineSyscall({
         "Cannot stream in protocol 1: ask for protocol 2, or use net.http",
       );
     }
-    const plan = planOf(params, ctx.tail, params.max_bytes);
+    const plan = traced(planOf(params, ctx.tail, params.max_bytes), ctx.traceparent);
     const startedAt = ctx.services.clock.monotonic();
     const { gate, ...hooks } = ctx.services.egress.of(ctx.caller).hooks;
     try {
