@@ -11,6 +11,9 @@ import { type Random, systemRandom } from "../worlds/random.ts";
 import { Agents } from "./agents/agents.ts";
 import type { AgentFiles } from "./agents/agent_files.ts";
 import type { Launcher, Wall } from "./agents/launch.ts";
+import { Approvals } from "./approvals/approvals.ts";
+import { Grants } from "./approvals/grants.ts";
+import { KeptRights } from "./approvals/kept.ts";
 import { AsyncResults } from "./async_results.ts";
 import { Audit } from "./audit/audit.ts";
 import { auditCalls } from "./audit/calls.ts";
@@ -21,6 +24,7 @@ import { Dispatcher } from "./dispatch.ts";
 import { Egress, type Lookup } from "./egress/mod.ts";
 import { EventBus } from "./events.ts";
 import { ExecRunner } from "./exec/exec.ts";
+import { HOME } from "./home.ts";
 import { type Identify, identifyOwner, identifyPeer, type ReadPeer, readPeers } from "./identity.ts";
 import { chooseLauncher } from "./launchers.ts";
 import { Learner } from "./learning/learner.ts";
@@ -184,6 +188,9 @@ class RunningKernel implements Kernel {
       ca: options.machine?.certificates,
     });
     const launcher = this.#launcher = egress.through(base);
+    const kept = new KeptRights(storage);
+    const grants = new Grants({ clock, log, audit, principals, kept });
+    const approvals = new Approvals({ clock, audit, events, grants });
     const readPeer = this.#readPeer = options.machine?.listen ? null : await readPeers();
     const brokers: Brokers = new Brokers({
       clock,
@@ -220,6 +227,7 @@ class RunningKernel implements Kernel {
       files: options.machine?.agentFiles,
       onChannel: (socket, principal) => this.#serve(socket, principal),
       listenPrivate: (path, principal) => this.#listenPrivate(path, principal),
+      onNamed: (principal) => grants.restore(principal),
       // Deno asks over a named pipe there, which nothing here serves.
       ...(Deno.build.os === "windows" ? {} : { openBroker: brokers.open.bind(brokers) }),
       variables: async (principal, network) => ({
@@ -272,6 +280,9 @@ class RunningKernel implements Kernel {
       audit,
       mail,
       agents,
+      grants,
+      kept,
+      approvals,
       egress,
       secrets,
       learner,
@@ -355,6 +366,7 @@ class RunningKernel implements Kernel {
     // Nobody new; then the agents, which may still speak while they end; then what was acknowledged; then the rest.
     await Promise.all(this.#servers.map((server) => server.close()));
     await this.services?.agents.close();
+    this.services?.approvals.close();
     await this.services?.output?.close();
     await this.services?.recorder.close();
     await this.#metrics?.close();
@@ -413,7 +425,7 @@ class RunningKernel implements Kernel {
   }
 
   #operator(level?: Level): Principal {
-    const policy = Policy.level(level ?? this.#options.operatorLevel ?? "unrestricted");
+    const policy = Policy.level(level ?? this.#options.operatorLevel ?? "unrestricted", HOME);
     return this.services.principals.create("operator", { authority: new Authority(policy) });
   }
 

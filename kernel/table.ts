@@ -44,7 +44,13 @@ import { metricsCgroup } from "./syscalls/metrics/cgroup.ts";
 import { metricsSystem } from "./syscalls/metrics/system.ts";
 import { netHttp } from "./syscalls/net/http.ts";
 import { netStream } from "./syscalls/net/stream.ts";
+import { permsAnswer } from "./syscalls/perms/answer.ts";
+import { permsApprovals } from "./syscalls/perms/approvals.ts";
+import { permsExplain } from "./syscalls/perms/explain.ts";
 import { permsGet } from "./syscalls/perms/get.ts";
+import { permsGrant } from "./syscalls/perms/grant.ts";
+import { permsRequest } from "./syscalls/perms/request.ts";
+import { permsRevoke } from "./syscalls/perms/revoke.ts";
 import { permsSet } from "./syscalls/perms/set.ts";
 import { secretList } from "./syscalls/secret/list.ts";
 import { secretRemove } from "./syscalls/secret/remove.ts";
@@ -102,6 +108,12 @@ export const TABLE: readonly Syscall[] = [
   stateWatch,
   permsGet,
   permsSet,
+  permsGrant,
+  permsRevoke,
+  permsExplain,
+  permsRequest,
+  permsApprovals,
+  permsAnswer,
   secretSet,
   secretList,
   secretRemove,

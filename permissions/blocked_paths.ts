@@ -20,6 +20,11 @@ export const BLOCKED_PATHS = [
 /** Homes that are blocked wherever the kernel's own is. */
 const HOMES = ["/home/*", "/root"];
 
+/** Whether a home is among those that are blocked in any case. */
+export function isUsualHome(home: string): boolean {
+  return /^(?:\/root|\/home\/[^/]+)\/*$/.test(home);
+}
+
 /**
  * What a blocked path means: the place itself and all below it; for `~` every user's home; for a relative one
  * any depth.

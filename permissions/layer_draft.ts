@@ -1,5 +1,5 @@
 import { BlockedCommandsPattern } from "./blocked_commands.ts";
-import { BLOCKED_PATHS, expandBlockedPath } from "./blocked_paths.ts";
+import { BLOCKED_PATHS, expandBlockedPath, isUsualHome } from "./blocked_paths.ts";
 import { type BlockList, Layer, lineOf } from "./layer.ts";
 import { LEVEL_RULES } from "./levels.ts";
 import { LineReader } from "./line_reader.ts";
@@ -94,7 +94,8 @@ export class LayerDraft {
 
   /** The layer. */
   finish(): Layer {
-    const home = this.#levelHome;
+    // A usual one changes nothing, and policies that mean the same are to read the same.
+    const home = this.#levelHome !== undefined && isUsualHome(this.#levelHome) ? undefined : this.#levelHome;
     const rules: Rule[] = [];
     if (this.#level !== null) {
       const origin = `level ${this.#level}`;

@@ -138,3 +138,13 @@ Deno.test("a level knows its name, and a policy made of it does not pretend to",
   strictEqual(Policy.parse(["level:standard", "net:*"]).level, null);
   strictEqual(Policy.parse("fs.read:/**").level, null);
 });
+
+Deno.test("a usual home is not repeated in a policy, another one is", () => {
+  for (const home of ["/root", "/home/user", "/home/user/"]) {
+    strictEqual(Policy.level("sandboxed", home).toString(), "level:sandboxed");
+    strictEqual(Policy.level("sandboxed", home).level, "sandboxed");
+    strictEqual(Policy.parse("fs.read:~/x", { home }).toString(), `fs.read:${home.replace(/\/$/, "")}/x`);
+  }
+  strictEqual(Policy.level("sandboxed", "/srv/user").toString(), "level:sandboxed home=/srv/user");
+  strictEqual(Policy.level("sandboxed", "/home/a/b").toString(), "level:sandboxed home=/home/a/b");
+});

@@ -18,6 +18,8 @@ const TYPES: Readonly<Record<EventSubscribePart["type"], true>> = {
   STATE_CHANGED: true,
   SYSCALL_BLOCKED: true,
   RESOURCE_WARNING: true,
+  APPROVAL_REQUESTED: true,
+  APPROVAL_CLOSED: true,
   CUSTOM: true,
 };
 const ALL = Object.keys(TYPES);
@@ -34,7 +36,8 @@ Usage: clove events [-n COUNT] [--json] [TYPE]...
 
 Without TYPE all of them: ${ALL.slice(0, 3).join(" ")}
 ${ALL.slice(3, 7).join(" ")}
-${ALL.slice(7).join(" ")} (what agents emit).
+${ALL.slice(7, 11).join(" ")}
+${ALL.slice(11).join(" ")} (what agents emit).
 A line is: time, type, who caused it (0 is the kernel), data.
 `,
   async run(invocation) {

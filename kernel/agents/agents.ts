@@ -75,6 +75,8 @@ export interface AgentsOptions {
     principal: Principal,
     network: Layout["network"] | "host",
   ) => Promise<Readonly<Record<string, string>>>;
+  /** Told of a new agent once it has its name, before anything runs. */
+  readonly onNamed?: (principal: Principal) => void;
   /** Serves the permission broker of a Deno agent. Absent: Deno's flags tell it what it may do. */
   readonly openBroker?: (
     path: string,
@@ -83,11 +85,6 @@ export interface AgentsOptions {
   ) => Promise<() => Promise<void>>;
   /** Keeps what agents write beyond the kernel's life; absent keeps it in memory only. */
   readonly output?: OutputFiles | null;
-  /** Told of each agent before it starts, with the trace in its environment, and of what happens to it. */
-  readonly watcher?: {
-    born(agent: Agent, traceparent: string): void;
-    happened(agent: Agent, what: AgentNews, data: Readonly<Record<string, unknown>>): void;
-  };
   /** Serves a private Unix socket, mode 0600. Resolves with its end. */
   readonly listenPrivate: (path: string, principal: Principal) => Promise<() => Promise<void>>;
 }
@@ -321,6 +318,7 @@ export class Agents {
     try {
       this.#name(principal, request.name);
       request.onPrincipal?.(principal);
+      this.#options.onNamed?.(principal);
       const layout = await this.#layout(admission.sandboxed);
       await this.#files.make(places, layout);
       principal.onGone(() => {
@@ -352,9 +350,7 @@ export class Agents {
       await this.#files.makeMountPoints(places, wanted, layout);
       this.#confined.set(principal, { view: plan.view, request: confinement });
       principal.onGone(() => this.#confined.delete(principal));
-      const agent = new Agent(this.#host, { principal, spawner: caller, plan });
-      this.#options.watcher?.born(agent, request.env?.TRACEPARENT ?? "");
-      return await this.#start(agent);
+      return await this.#start(new Agent(this.#host, { principal, spawner: caller, plan }));
     } catch (error) {
       principal.dispose();
       throw error;
@@ -573,10 +569,9 @@ export class Agents {
   }
 
   #tell(agent: Agent, what: AgentNews, data: Record<string, unknown>): void {
-    const { events, audit, mail, log, watcher } = this.#options;
+    const { events, audit, mail, log } = this.#options;
     const details = { agent_id: agent.id, name: agent.name, agent_name: agent.name, ...data };
     events.emit(what, details);
-    watcher?.happened(agent, what, data);
     audit.write({
       category: what === "RESOURCE_WARNING" ? "RESOURCE" : "AGENT_LIFECYCLE",
       event_type: what === "AGENT_EXITED" && agent.killedBy !== null ? "AGENT_KILLED" : what,

@@ -14,6 +14,7 @@ import {
   PolicySyntaxError,
   weigh,
 } from "../../permissions/mod.ts";
+import { HOME } from "../home.ts";
 import { INSIDE } from "./places.ts";
 
 /** What an agent may do when its SPAWN says nothing. */
@@ -43,13 +44,13 @@ export interface GivenPlace {
  */
 export function requestedPolicy({ level, policy }: PolicyRequest): Policy {
   try {
-    if (policy === undefined) return Policy.level(level ?? DEFAULT_LEVEL);
+    if (policy === undefined) return Policy.level(level ?? DEFAULT_LEVEL, HOME);
     if (typeof policy === "string" || Array.isArray(policy)) {
       const lines = typeof policy === "string" ? [policy] : policy as readonly string[];
-      return Policy.parse(level ? [`level:${level}`, ...lines] : lines);
+      return Policy.parse(level ? [`level:${level}`, ...lines] : lines, { home: HOME });
     }
-    const read = Policy.fromJson(policy);
-    return level ? meet(Policy.level(level), read) : read;
+    const read = Policy.fromJson(policy, { home: HOME });
+    return level ? meet(Policy.level(level, HOME), read) : read;
   } catch (cause) {
     if (!(cause instanceof PolicySyntaxError || cause instanceof TypeError || cause instanceof RangeError)) {
       throw cause;

@@ -352,6 +352,8 @@ export interface AgentSpawnParams {
   readonly traceparent?: string;
   /** Between SIGTERM and the end of everything, when it is stopped. Default 5000. */
   readonly grace_ms?: number;
+  /** File into which the smallest policy for this run is written at its end; until then it may do nearly everything. */
+  readonly learn?: string;
   /** File into which this run and those of all agents it spawns are recorded, for a replay; `.gz` compresses. */
   readonly record?: string;
 }
@@ -868,6 +870,8 @@ export interface AgentExplainParams {
   readonly traceparent?: string;
   /** Between SIGTERM and the end of everything, when it is stopped. Default 5000. */
   readonly grace_ms?: number;
+  /** File into which the smallest policy for this run is written at its end; until then it may do nearly everything. */
+  readonly learn?: string;
   /** File into which this run and those of all agents it spawns are recorded, for a replay; `.gz` compresses. */
   readonly record?: string;
 }
@@ -1311,6 +1315,23 @@ export interface PermsGetResult {
   readonly domains: readonly string[];
   /** The whole policy, in policy syntax, one rule a line. */
   readonly rules: readonly string[];
+  /** What it was granted beyond its policy, and is still worth something. */
+  readonly grants: readonly {
+    /** Its number among the grants of the agent that holds it. */
+    readonly grant_id: number;
+    /** What it allows, in policy syntax. */
+    readonly rules: readonly string[];
+    /** Who gave it; 0 is an operator. */
+    readonly from: number;
+    /** The giver's name; `operator` for an operator. */
+    readonly from_name: string;
+    /** When it ends, in epoch milliseconds; absent: with the agent. */
+    readonly until?: number;
+    /** How many more acts it is good for; absent where they are not counted. */
+    readonly uses_left?: number;
+    /** Whether agents of this name get it again whenever they are spawned. */
+    readonly kept: boolean;
+  }[];
 }
 
 /** Arguments of `perms.set`. */
@@ -1343,6 +1364,351 @@ export interface PermsSetResult {
   readonly domains: readonly string[];
   /** The whole policy, in policy syntax, one rule a line. */
   readonly rules: readonly string[];
+  /** What it was granted beyond its policy, and is still worth something. */
+  readonly grants: readonly {
+    /** Its number among the grants of the agent that holds it. */
+    readonly grant_id: number;
+    /** What it allows, in policy syntax. */
+    readonly rules: readonly string[];
+    /** Who gave it; 0 is an operator. */
+    readonly from: number;
+    /** The giver's name; `operator` for an operator. */
+    readonly from_name: string;
+    /** When it ends, in epoch milliseconds; absent: with the agent. */
+    readonly until?: number;
+    /** How many more acts it is good for; absent where they are not counted. */
+    readonly uses_left?: number;
+    /** Whether agents of this name get it again whenever they are spawned. */
+    readonly kept: boolean;
+  }[];
+}
+
+/** Arguments of `perms.grant`. */
+export interface PermsGrantParams {
+  /** The agent's number; wins over its name. */
+  readonly agent_id?: number;
+  /** The agent's name, or one it registered. */
+  readonly name?: string;
+  /** One rule or several in policy syntax, such as `fs.read:/srv/data/**`. */
+  readonly rules: string | readonly string[];
+  /** For so long; absent: as long as the agent lives. */
+  readonly duration_ms?: number;
+  /** For so many acts; absent: any number. */
+  readonly uses?: number;
+}
+
+/** What `perms.grant` answers. */
+export interface PermsGrantResult {
+  /** Its number among the grants of the agent that holds it. */
+  readonly grant_id: number;
+  /** What it allows, in policy syntax. */
+  readonly rules: readonly string[];
+  /** Who gave it; 0 is an operator. */
+  readonly from: number;
+  /** The giver's name; `operator` for an operator. */
+  readonly from_name: string;
+  /** When it ends, in epoch milliseconds; absent: with the agent. */
+  readonly until?: number;
+  /** How many more acts it is good for; absent where they are not counted. */
+  readonly uses_left?: number;
+  /** Whether agents of this name get it again whenever they are spawned. */
+  readonly kept: boolean;
+  /** Who holds it now. */
+  readonly agent_id: number;
+  /** Whether the giver plainly holds all of it. Else it is worth the part that the giver holds at the time of each act. */
+  readonly held: boolean;
+}
+
+/** Arguments of `perms.revoke`. */
+export interface PermsRevokeParams {
+  /** The agent's number; wins over its name. */
+  readonly agent_id?: number;
+  /** The agent's name, or one it registered. */
+  readonly name?: string;
+  /** Which; absent: all that the caller may take back. */
+  readonly grant_id?: number;
+  /**
+   * For operators: forget what agents of this `name` (`planner/worker`) were given for good, whether one lives or not.
+   * @default false
+   */
+  readonly kept?: boolean;
+}
+
+/** What `perms.revoke` answers. */
+export interface PermsRevokeResult {
+  /** Who held them; 0 with `kept`. */
+  readonly agent_id?: number;
+  /** The numbers of the grants that are gone. */
+  readonly revoked: readonly number[];
+  /** With `kept`: the rules that are given no more. */
+  readonly forgotten?: readonly string[];
+}
+
+/** Arguments of `perms.explain`. */
+export interface PermsExplainParams {
+  /** The agent's number; wins over its name. */
+  readonly agent_id?: number;
+  /** The agent's name, or one it registered. */
+  readonly name?: string;
+  /** The act: `fs.read:/etc/hosts`, `net:https://host/path POST`, `exec:git status`, `env:HOME`, `spawn:deno`. */
+  readonly need: string;
+}
+
+/** What `perms.explain` answers. */
+export interface PermsExplainResult {
+  /** Whose rights were asked. */
+  readonly agent_id: number;
+  /** Whether it may, at this moment. */
+  readonly allowed: boolean;
+  /** The act, in policy syntax. */
+  readonly need: string;
+  /** The rule that decided. */
+  readonly rule: string;
+  /** Why not, as a sentence. */
+  readonly reason?: string;
+  /** The rule that would allow it. */
+  readonly missing?: string;
+  /** The command with which an operator grants it. */
+  readonly ask?: string;
+}
+
+/** Arguments of `perms.request`. */
+export interface PermsRequestParams {
+  /** What is asked for, such as the `missing` of a receipt. */
+  readonly rules?: string | readonly string[];
+  /**
+   * Why, in a few words, for a person to read.
+   * @default ""
+   */
+  readonly reason?: string;
+  /**
+   * Wait so long for an answer. 0 answers at once, `pending` unless it is decided.
+   * @default 0
+   */
+  readonly timeout_ms?: number;
+  /**
+   * The question is closed after this time, whether anybody waits or not.
+   * @default 600000
+   */
+  readonly expires_ms?: number;
+  /** Instead of `rules`: look at, or wait for, a question that was put before. */
+  readonly request_id?: number;
+}
+
+/** What `perms.request` answers. */
+export interface PermsRequestResult {
+  /** The question's number. */
+  readonly request_id?: number;
+  /** Who asks. */
+  readonly agent_id: number;
+  /** Its name when it asked. */
+  readonly agent_name: string;
+  /** What it asks for, in the canonical form in which it would be granted. */
+  readonly rules: readonly string[];
+  /** The agent's own words: to be shown escaped. */
+  readonly reason: string;
+  /** `held`: it was held already, so nobody was asked. */
+  readonly status: "held" | "pending" | "granted" | "denied" | "expired" | "withdrawn";
+  /** Epoch milliseconds. */
+  readonly asked_at?: number;
+  /** Epoch milliseconds. */
+  readonly expires_at?: number;
+  /** How it was answered. */
+  readonly answer?: "once" | "for" | "life" | "always" | "deny";
+  /** Epoch milliseconds. */
+  readonly answered_at?: number;
+  /** What the operator says to it. */
+  readonly message?: string;
+  /** The grant that came of it. */
+  readonly grant_id?: number;
+  /** What was granted, which may be less. */
+  readonly granted?: readonly string[];
+  /** When the grant ends, in epoch milliseconds; absent: with the agent. */
+  readonly until?: number;
+  /** How many acts it was good for at first; absent where they are not counted. */
+  readonly uses?: number;
+}
+
+/** Arguments of `perms.approvals`. */
+export interface PermsApprovalsParams {
+  /** Only this one. */
+  readonly request_id?: number;
+  /**
+   * Those that were closed lately, too.
+   * @default false
+   */
+  readonly all?: boolean;
+  /**
+   * Protocol 2: stream what happens from now on, until cancelled.
+   * @default false
+   */
+  readonly watch?: boolean;
+}
+
+/** What `perms.approvals` answers. */
+export interface PermsApprovalsResult {
+  /** The oldest first. */
+  readonly requests: readonly {
+    /** The question's number. */
+    readonly request_id: number;
+    /** Who asks. */
+    readonly agent_id: number;
+    /** Its name when it asked. */
+    readonly agent_name: string;
+    /** What it asks for, in the canonical form in which it would be granted. */
+    readonly rules: readonly string[];
+    /** The agent's own words: to be shown escaped. */
+    readonly reason: string;
+    /** `withdrawn`: the agent ended first. */
+    readonly status: "pending" | "granted" | "denied" | "expired" | "withdrawn";
+    /** Epoch milliseconds. */
+    readonly asked_at: number;
+    /** Epoch milliseconds. */
+    readonly expires_at: number;
+    /** How it was answered. */
+    readonly answer?: "once" | "for" | "life" | "always" | "deny";
+    /** Epoch milliseconds. */
+    readonly answered_at?: number;
+    /** What the operator says to it. */
+    readonly message?: string;
+    /** The grant that came of it. */
+    readonly grant_id?: number;
+    /** What was granted, which may be less. */
+    readonly granted?: readonly string[];
+    /** When the grant ends, in epoch milliseconds; absent: with the agent. */
+    readonly until?: number;
+    /** How many acts it was good for at first; absent where they are not counted. */
+    readonly uses?: number;
+  }[];
+  /** For operators: what was given for good. */
+  readonly kept?: readonly {
+    /** The agent's name, after those of the agents that spawned it: `planner/worker`. */
+    readonly name: string;
+    /** What such agents get whenever they are spawned. */
+    readonly rules: readonly string[];
+    /** When it was given for good, in epoch milliseconds. */
+    readonly at: number;
+  }[];
+}
+
+/** One part of the answer of `perms.approvals`. */
+export interface PermsApprovalsPart {
+  /** `watching` comes first, with all that is open; what happens from then on is told. */
+  readonly action: "watching" | "asked" | "granted" | "denied" | "expired" | "withdrawn";
+  /** The question it happened to. */
+  readonly request?: {
+    /** The question's number. */
+    readonly request_id: number;
+    /** Who asks. */
+    readonly agent_id: number;
+    /** Its name when it asked. */
+    readonly agent_name: string;
+    /** What it asks for, in the canonical form in which it would be granted. */
+    readonly rules: readonly string[];
+    /** The agent's own words: to be shown escaped. */
+    readonly reason: string;
+    /** `withdrawn`: the agent ended first. */
+    readonly status: "pending" | "granted" | "denied" | "expired" | "withdrawn";
+    /** Epoch milliseconds. */
+    readonly asked_at: number;
+    /** Epoch milliseconds. */
+    readonly expires_at: number;
+    /** How it was answered. */
+    readonly answer?: "once" | "for" | "life" | "always" | "deny";
+    /** Epoch milliseconds. */
+    readonly answered_at?: number;
+    /** What the operator says to it. */
+    readonly message?: string;
+    /** The grant that came of it. */
+    readonly grant_id?: number;
+    /** What was granted, which may be less. */
+    readonly granted?: readonly string[];
+    /** When the grant ends, in epoch milliseconds; absent: with the agent. */
+    readonly until?: number;
+    /** How many acts it was good for at first; absent where they are not counted. */
+    readonly uses?: number;
+  };
+  /** With `watching`. */
+  readonly requests?: readonly {
+    /** The question's number. */
+    readonly request_id: number;
+    /** Who asks. */
+    readonly agent_id: number;
+    /** Its name when it asked. */
+    readonly agent_name: string;
+    /** What it asks for, in the canonical form in which it would be granted. */
+    readonly rules: readonly string[];
+    /** The agent's own words: to be shown escaped. */
+    readonly reason: string;
+    /** `withdrawn`: the agent ended first. */
+    readonly status: "pending" | "granted" | "denied" | "expired" | "withdrawn";
+    /** Epoch milliseconds. */
+    readonly asked_at: number;
+    /** Epoch milliseconds. */
+    readonly expires_at: number;
+    /** How it was answered. */
+    readonly answer?: "once" | "for" | "life" | "always" | "deny";
+    /** Epoch milliseconds. */
+    readonly answered_at?: number;
+    /** What the operator says to it. */
+    readonly message?: string;
+    /** The grant that came of it. */
+    readonly grant_id?: number;
+    /** What was granted, which may be less. */
+    readonly granted?: readonly string[];
+    /** When the grant ends, in epoch milliseconds; absent: with the agent. */
+    readonly until?: number;
+    /** How many acts it was good for at first; absent where they are not counted. */
+    readonly uses?: number;
+  }[];
+}
+
+/** Arguments of `perms.answer`. */
+export interface PermsAnswerParams {
+  /** The question's number. */
+  readonly request_id: number;
+  /** `once`: one act; `for`: see duration_ms; `life`: while this agent lives; `always`: also to agents of this name in the future; `deny`. */
+  readonly answer: "once" | "for" | "life" | "always" | "deny";
+  /** With `for`, how long. */
+  readonly duration_ms?: number;
+  /** Grant this instead of what was asked for. */
+  readonly rules?: string | readonly string[];
+  /** A word to the agent. */
+  readonly message?: string;
+}
+
+/** What `perms.answer` answers. */
+export interface PermsAnswerResult {
+  /** The question's number. */
+  readonly request_id: number;
+  /** Who asks. */
+  readonly agent_id: number;
+  /** Its name when it asked. */
+  readonly agent_name: string;
+  /** What it asks for, in the canonical form in which it would be granted. */
+  readonly rules: readonly string[];
+  /** The agent's own words: to be shown escaped. */
+  readonly reason: string;
+  /** `withdrawn`: the agent ended first. */
+  readonly status: "pending" | "granted" | "denied" | "expired" | "withdrawn";
+  /** Epoch milliseconds. */
+  readonly asked_at: number;
+  /** Epoch milliseconds. */
+  readonly expires_at: number;
+  /** How it was answered. */
+  readonly answer?: "once" | "for" | "life" | "always" | "deny";
+  /** Epoch milliseconds. */
+  readonly answered_at?: number;
+  /** What the operator says to it. */
+  readonly message?: string;
+  /** The grant that came of it. */
+  readonly grant_id?: number;
+  /** What was granted, which may be less. */
+  readonly granted?: readonly string[];
+  /** When the grant ends, in epoch milliseconds; absent: with the agent. */
+  readonly until?: number;
+  /** How many acts it was good for at first; absent where they are not counted. */
+  readonly uses?: number;
 }
 
 /** Arguments of `secret.set`. */
@@ -1571,7 +1937,7 @@ export interface EventSubscribeResult {
 /** What the kernel sends after `event.subscribe`. */
 export interface EventSubscribePart {
   /** The kernel's type. */
-  readonly type: "AGENT_SPAWNED" | "AGENT_EXITED" | "AGENT_PAUSED" | "AGENT_RESUMED" | "AGENT_RESTARTING" | "AGENT_ESCALATED" | "MESSAGE_RECEIVED" | "STATE_CHANGED" | "SYSCALL_BLOCKED" | "RESOURCE_WARNING" | "CUSTOM";
+  readonly type: "AGENT_SPAWNED" | "AGENT_EXITED" | "AGENT_PAUSED" | "AGENT_RESUMED" | "AGENT_RESTARTING" | "AGENT_ESCALATED" | "MESSAGE_RECEIVED" | "STATE_CHANGED" | "SYSCALL_BLOCKED" | "RESOURCE_WARNING" | "APPROVAL_REQUESTED" | "APPROVAL_CLOSED" | "CUSTOM";
   /** The same; for CUSTOM the name given to event.emit. */
   readonly event_type: string;
   /** Depends on the type. */
@@ -1625,7 +1991,7 @@ export interface EventPollResult {
   /** They are no longer queued. */
   readonly events: readonly {
     /** The kernel's type. */
-    readonly type: "AGENT_SPAWNED" | "AGENT_EXITED" | "AGENT_PAUSED" | "AGENT_RESUMED" | "AGENT_RESTARTING" | "AGENT_ESCALATED" | "MESSAGE_RECEIVED" | "STATE_CHANGED" | "SYSCALL_BLOCKED" | "RESOURCE_WARNING" | "CUSTOM";
+    readonly type: "AGENT_SPAWNED" | "AGENT_EXITED" | "AGENT_PAUSED" | "AGENT_RESUMED" | "AGENT_RESTARTING" | "AGENT_ESCALATED" | "MESSAGE_RECEIVED" | "STATE_CHANGED" | "SYSCALL_BLOCKED" | "RESOURCE_WARNING" | "APPROVAL_REQUESTED" | "APPROVAL_CLOSED" | "CUSTOM";
     /** The same; for CUSTOM the name given to event.emit. */
     readonly event_type: string;
     /** Depends on the type. */
@@ -3121,13 +3487,61 @@ export interface PermsCalls {
    */
   get(params?: PermsGetParams, options?: CallOptions): Promise<PermsGetResult>;
   /**
-   * Changes permissions: an agent can only lower its own, and set those of agents below it; an operator can set anyone's.
+   * Changes permissions: an agent can only lower its own, and set those of agents below it; an operator can set anyone's. Grants are narrowed to it.
    *
    * `perms.set`, opcode 0x41, since 0.1.0.
    *
    * @throws {SyscallError} When the kernel refuses, or it fails.
    */
   set(params?: PermsSetParams, options?: CallOptions): Promise<PermsSetResult>;
+  /**
+   * Gives an agent a right beyond its policy: an operator any, an agent a part of what it holds itself, until it is taken back.
+   *
+   * `perms.grant`, opcode 0x44, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  grant(params: PermsGrantParams, options?: CallOptions): Promise<PermsGrantResult>;
+  /**
+   * Takes granted rights back, at once and from all who hold something by them: the giver, the holder, who is above it, or an operator.
+   *
+   * `perms.revoke`, opcode 0x45, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  revoke(params?: PermsRevokeParams, options?: CallOptions): Promise<PermsRevokeResult>;
+  /**
+   * Tells whether an agent may do something, and by which rule. Takes no use of a grant.
+   *
+   * `perms.explain`, opcode 0x46, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  explain(params: PermsExplainParams, options?: CallOptions): Promise<PermsExplainResult>;
+  /**
+   * Asks the operator for a right, with a reason; waits for the answer or comes back for it later.
+   *
+   * `perms.request`, opcode 0x47, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  request(params?: PermsRequestParams, options?: CallOptions): Promise<PermsRequestResult>;
+  /**
+   * Lists the questions that wait for an answer, or streams them as they come: an operator sees all, an agent its own.
+   *
+   * `perms.approvals`, opcode 0x48, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  approvals(params?: PermsApprovalsParams, options?: CallOptions): Stream<PermsApprovalsPart, PermsApprovalsResult>;
+  /**
+   * Answers a question: once, for a time, for the agent's life, for good, or no. Operators only.
+   *
+   * `perms.answer`, opcode 0x49, since 0.1.0.
+   *
+   * @throws {SyscallError} When the kernel refuses, or it fails.
+   */
+  answer(params: PermsAnswerParams, options?: CallOptions): Promise<PermsAnswerResult>;
 }
 
 /** The methods of `clove.secret`. */
@@ -3424,6 +3838,12 @@ export const ROWS: readonly Row[] = [
   ["state", "watch", 0x35, "stream"],
   ["perms", "get", 0x40, "call"],
   ["perms", "set", 0x41, "call"],
+  ["perms", "grant", 0x44, "call"],
+  ["perms", "revoke", 0x45, "call"],
+  ["perms", "explain", 0x46, "call"],
+  ["perms", "request", 0x47, "call"],
+  ["perms", "approvals", 0x48, "stream"],
+  ["perms", "answer", 0x49, "call"],
   ["secret", "set", 0x4a, "call"],
   ["secret", "list", 0x4b, "call"],
   ["secret", "remove", 0x4c, "call"],

@@ -28,6 +28,6 @@ export const permsGet = defineSyscall({
         `Permission denied: ${caller.label} may see only its own permissions and those below it`,
       );
     }
-    return permissionsOf(subject);
+    return permissionsOf(subject, services.grants);
   },
 });

@@ -1,10 +1,12 @@
 import { z } from "zod";
-import { covers, fromPermissionObject, LEVELS, Policy } from "../../../permissions/mod.ts";
+import { coversTogether, fromPermissionObject, LEVELS, Policy } from "../../../permissions/mod.ts";
 import { SyscallError } from "@clove/sdk/protocol";
 import { agentId } from "../../fields.ts";
+import { HOME } from "../../home.ts";
 import type { Principal } from "../../principals.ts";
 import { type Context, defineSyscall } from "../../syscall.ts";
 import { permissionAnswer, permissionsOf } from "./shape.ts";
+import { refuse } from "./subject.ts";
 
 /** Changes what an agent may do. */
 export const permsSet = defineSyscall({
@@ -13,7 +15,7 @@ export const permsSet = defineSyscall({
   opcode: 0x41,
   since: "0.1.0",
   summary:
-    "Changes permissions: an agent can only lower its own, and set those of agents below it; an operator can set anyone's.",
+    "Changes permissions: an agent can only lower its own, and set those of agents below it; an operator can set anyone's. Grants are narrowed to it.",
   params: z.object({
     agent_id: agentId("Whose; absent or 0 means the caller's.").optional(),
     permissions: z.record(z.string(), z.unknown()).optional()
@@ -25,13 +27,14 @@ export const permsSet = defineSyscall({
   record: ({ agent_id, level, policy, permissions }) => ({ agent_id, level, policy, permissions }),
   tool: false,
   handle(ctx, { agent_id, permissions, level, policy }) {
-    const subject = agent_id ? ctx.services.principals.get(agent_id) : ctx.caller;
+    const { principals, grants } = ctx.services;
+    const subject = agent_id ? principals.get(agent_id) : ctx.caller;
     if (!subject) {
       throw new SyscallError("not_found", `Cannot set permissions: no agent has the number ${agent_id}`);
     }
     const wanted = readPolicy(ctx, { permissions, level, policy });
     if (wanted) change(ctx, subject, wanted);
-    return permissionsOf(subject);
+    return permissionsOf(subject, grants);
   },
 });
 
@@ -44,26 +47,27 @@ function readPolicy(
   },
 ): Policy | null {
   try {
-    if (permissions) return fromPermissionObject(permissions, { keepBlocks: ctx.caller.kind !== "operator" });
-    if (policy !== undefined) return Policy.parse(policy);
+    if (permissions) {
+      return fromPermissionObject(permissions, { home: HOME, keepBlocks: ctx.caller.kind !== "operator" });
+    }
+    if (policy !== undefined) return Policy.parse(policy, { home: HOME });
   } catch (cause) {
     throw new SyscallError("bad_request", `invalid request: ${(cause as Error).message}`, { cause });
   }
-  return level ? Policy.level(level) : null;
+  return level ? Policy.level(level, HOME) : null;
 }
 
 function change(ctx: Context, subject: Principal, wanted: Policy): void {
   const { caller, services } = ctx;
-  if (caller.kind === "operator") subject.authority.replace(wanted);
-  else if (subject === caller) {
-    if (!covers(caller.authority.effective(), wanted)) {
-      refuse(ctx, subject, "an agent can only lower its own rights, and it does not hold all of these");
-    }
-    caller.authority.lower(wanted);
-  } else if (caller.isAbove(subject)) {
-    // What it does not hold itself it cannot give: the subject's authority stays below the caller's in any case.
+  if (subject === caller && caller.kind !== "operator") {
+    demandHeld(ctx, wanted);
+    lower(caller, wanted);
+  } else if (caller.kind === "operator" || caller.isAbove(subject)) {
+    // What it does not hold itself it cannot give: the subject's authority stays below its parent's in any case.
     subject.authority.replace(wanted);
-  } else refuse(ctx, subject, "cannot modify other agent's permissions");
+    // Set means: this and no more. A grant that goes further would undo it at once.
+    if (subject !== caller) lower(subject, wanted);
+  } else deny(ctx, subject, "cannot modify other agent's permissions");
   services.audit.write({
     category: "SECURITY",
     event_type: "PERMISSIONS_CHANGED",
@@ -74,30 +78,33 @@ function change(ctx: Context, subject: Principal, wanted: Policy): void {
   });
 }
 
-function refuse(ctx: Context, subject: Principal, reason: string): never {
+/** Lowering is always possible; an agent that asks for more than it holds is told so instead of getting less. */
+function demandHeld(ctx: Context, wanted: Policy): void {
   const { caller, services } = ctx;
-  caller.counts.denials++;
-  const details = { syscall: "perms.set", need: `admin:${subject.id}`, rule: reason };
-  services.audit.write({
-    category: "SECURITY",
-    event_type: "SYSCALL_BLOCKED",
-    agent_id: caller.id,
-    agent_name: caller.name,
-    success: false,
-    details,
-  });
-  services.events.emit("SYSCALL_BLOCKED", {
-    agent_id: caller.id,
+  const { authority } = caller;
+  authority.prune(services.clock.now());
+  const sources = [authority.effective(), ...authority.grants().map((grant) => grant.rules)];
+  if (coversTogether(sources, wanted)) return;
+  deny(ctx, caller, "an agent can only lower its own rights, and it does not hold all of these");
+}
+
+function lower(subject: Principal, wanted: Policy): void {
+  try {
+    subject.authority.lower(wanted);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new SyscallError("limit", `Cannot lower the permissions of ${subject.label}: ${cause.message}`, {
+      cause,
+    });
+  }
+}
+
+function deny(ctx: Context, subject: Principal, reason: string): never {
+  const who = ctx.caller.name || String(ctx.caller.id);
+  refuse(ctx, {
     syscall: "perms.set",
     reason,
-    target: details.need,
-  }, caller.id);
-  throw new SyscallError("denied", `Permission denied: ${reason}`, {
-    receipt: {
-      need: details.need,
-      rule: reason,
-      missing: details.need,
-      ask: `clove perms set ${caller.name || caller.id} LEVEL`,
-    },
+    need: `admin:perms/${subject.id}`,
+    ask: `clove perms set ${who} LEVEL`,
   });
 }

@@ -5,8 +5,10 @@
  */
 import { z } from "zod";
 import { toPermissionObject } from "../../../permissions/mod.ts";
+import type { Grants } from "../../approvals/grants.ts";
 import { agentId } from "../../fields.ts";
 import type { Principal } from "../../principals.ts";
+import { grantShape } from "./subject.ts";
 
 /** The answer of perms.get and perms.set. */
 export const permissionAnswer = z.object({
@@ -18,10 +20,13 @@ export const permissionAnswer = z.object({
   commands: z.array(z.string()).describe("Allowed commands."),
   domains: z.array(z.string()).describe("Allowed hosts."),
   rules: z.array(z.string()).describe("The whole policy, in policy syntax, one rule a line."),
+  grants: z.array(grantShape).describe(
+    "What it was granted beyond its policy, and is still worth something.",
+  ),
 });
 
 /** A principal's permissions as that answer. */
-export function permissionsOf(principal: Principal): z.input<typeof permissionAnswer> {
+export function permissionsOf(principal: Principal, grants: Grants): z.input<typeof permissionAnswer> {
   const { authority } = principal;
   const policy = authority.effective();
   const { permissions, level, paths, commands, domains } = toPermissionObject(policy, authority.usage);
@@ -35,5 +40,6 @@ export function permissionsOf(principal: Principal): z.input<typeof permissionAn
     commands,
     domains,
     rules,
+    grants: grants.heldBy(principal),
   };
 }
