@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import type { AgentSpawnParams } from "@clove/sdk";
 import { CliError, STATUS, UsageError } from "./exit.ts";
+import { policyLines } from "./learning.ts";
 import type { Values } from "./options.ts";
 import { parseBytes, parseNumber } from "./units.ts";
 import { parseWalls } from "./walls.ts";
@@ -32,7 +33,8 @@ export const AGENT_HELP = `  --name NAME          its name, for messages, ps and
   --level LEVEL        unrestricted, standard, sandboxed, readonly or minimal   [sandboxed]
   --allow RULE         one more rule, such as net:https://example.com
   --deny RULE          refuse this, whatever else allows it
-  --policy FILE        rules from a file, one a line; without --level nothing but these
+  --policy FILE        rules from a file, one a line or as --learn writes them; without
+                       --level nothing but these
   --require WALL,...   refuse to start without these walls: pid mount net uts ipc user
                        caps seccomp landlock cgroup, namespaces, all
   --memory SIZE        most memory, such as 256M                    [256M]
@@ -112,7 +114,7 @@ export async function readRules(
     readonly deny?: readonly string[];
   },
 ): Promise<string[]> {
-  const file = policy === undefined ? [] : (await readPolicy(policy)).split(/\r?\n/);
+  const file = policy === undefined ? [] : policyLines(await readPolicy(policy), policy);
   return [...file, ...allow, ...deny.map((rule) => `deny ${rule}`)];
 }
 

@@ -43,8 +43,11 @@ export function handledRights(abi: number): number {
   return FIRST_ABI | (abi >= 2 ? REFER : 0) | (abi >= 3 ? TRUNCATE : 0) | (abi >= 5 ? IOCTL_DEV : 0);
 }
 
-/** What a rule grants. `list`: names only. `device`: a device file. */
-export type LandlockMode = "ro" | "rw" | "list" | "device";
+/**
+ * What a rule grants. `list`: names only. `device`: a device file. `ro` and `rw` let programs be executed; `read`,
+ * `write` and their sum `data` do not, and `execute` lets nothing else.
+ */
+export type LandlockMode = "ro" | "rw" | "list" | "device" | "read" | "write" | "data" | "execute";
 
 /** One rule. */
 export interface LandlockRule {
@@ -52,6 +55,8 @@ export interface LandlockRule {
   readonly path: string;
   readonly kind: "directory" | "file";
   readonly mode: LandlockMode;
+  /** It grants nothing where there is no such file, instead of failing the launch. */
+  readonly optional?: boolean;
 }
 
 /** The rights of a rule. Those that only directories have must not be named for a file. */
@@ -62,6 +67,10 @@ export function rightsOf({ kind, mode }: LandlockRule, abi: number): number {
     rw: ~IOCTL_DEV,
     list: READ_DIR,
     device: READ_FILE | WRITE_FILE | TRUNCATE | IOCTL_DEV,
+    read: READ_FILE | READ_DIR,
+    write: ~(IOCTL_DEV | EXECUTE | READ_FILE | READ_DIR),
+    data: ~(IOCTL_DEV | EXECUTE),
+    execute: EXECUTE,
   }[mode];
   return wanted & handledRights(abi) & (kind === "file" ? files : ~0);
 }
@@ -96,9 +105,14 @@ export function restrictSelf(
     const beneath = arena.allocate(16); // struct landlock_path_beneath_attr: rights, descriptor
     arena.setWord(beneath, rightsOf(rule, abi));
     arena.setInt(beneath + 8, fd + 1);
-    chain.add(`open ${rule.path} for Landlock`, "openat", [AT_FDCWD, rule.path, O_PATH_CLOEXEC]);
-    chain.add(`allow ${rule.mode} ${rule.path}`, "landlock_add_rule", [fd, RULE_PATH_BENEATH, beneath, 0]);
-    chain.add(`close ${rule.path}`, "close", [fd + 1]);
+    const add = (): void => {
+      chain.add(`open ${rule.path} for Landlock`, "openat", [AT_FDCWD, rule.path, O_PATH_CLOEXEC]);
+      chain.add(`allow ${rule.mode} ${rule.path}`, "landlock_add_rule", [fd, RULE_PATH_BENEATH, beneath, 0]);
+      chain.add(`close ${rule.path}`, "close", [fd + 1]);
+    };
+    // Where nothing was opened there is no descriptor of that number, so the two calls after it fail as well.
+    if (rule.optional) chain.leniently(add);
+    else add();
   }
   if (net !== 0 && connect !== undefined) {
     const port = arena.words([NET_CONNECT_TCP, connect]); // struct landlock_net_port_attr

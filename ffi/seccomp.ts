@@ -48,6 +48,7 @@ const RETURN = 0x06;
 const ALLOW = 0x7fff0000;
 const ERRNO = 0x00050000;
 const KILL_PROCESS = 0x80000000;
+const USER_NOTIF = 0x7fc00000;
 
 const NUMBER_OFFSET = 0; // struct seccomp_data
 const ARCH_OFFSET = 4;
@@ -93,6 +94,25 @@ export function compileFilter(refusals: readonly Refusal[], arch: Arch): Uint8Ar
   }
   instructions.push([RETURN, 0, 0, ALLOW]);
   return encode(instructions);
+}
+
+/**
+ * A filter that stops some calls until a listener lets them go on, and allows all others. What another filter of the
+ * same process refuses stays refused, and its listener hears nothing of it.
+ */
+export function compileNotifier(calls: readonly SyscallName[], arch: Arch): Uint8Array<ArrayBuffer> {
+  const numbers = calls.map((call) => SYSCALLS[call][arch === "x86_64" ? 0 : 1]).filter((number) =>
+    number >= 0
+  );
+  return encode([
+    [LOAD_WORD, 0, 0, ARCH_OFFSET],
+    [JUMP_EQUAL, 1, 0, AUDIT_ARCH[arch]],
+    [RETURN, 0, 0, ALLOW],
+    [LOAD_WORD, 0, 0, NUMBER_OFFSET],
+    ...numbers.map((number, i): Instruction => [JUMP_EQUAL, reach(numbers.length - i), 0, number]),
+    [RETURN, 0, 0, ALLOW],
+    [RETURN, 0, 0, USER_NOTIF],
+  ]);
 }
 
 function compileRule({ when = [], errno = EPERM }: Refusal): Instruction[] {

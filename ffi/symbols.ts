@@ -203,6 +203,26 @@ export const SYMBOLS = {
     ],
     result: "i32",
   },
+  /** Waits until a descriptor is ready. See poll(2). */
+  poll: {
+    parameters: [
+      "buffer", // struct pollfd *fds
+      "u64", // nfds_t nfds
+      "i32", // int timeout
+    ],
+    result: "i32",
+  },
+  /** The same on another thread, so that the event loop goes on. */
+  poll_elsewhere: {
+    name: "poll",
+    parameters: [
+      "buffer", // struct pollfd *fds
+      "u64", // nfds_t nfds
+      "i32", // int timeout
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
   /** Receives bytes and descriptors. See recvmsg(2). */
   recvmsg: {
     parameters: [

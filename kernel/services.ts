@@ -15,6 +15,7 @@ import type { Audit } from "./audit/audit.ts";
 import type { Egress } from "./egress/mod.ts";
 import type { EventBus } from "./events.ts";
 import type { ExecRunner } from "./exec/exec.ts";
+import type { Learner } from "./learning/learner.ts";
 import type { Log } from "./log.ts";
 import type { Mail } from "./mail.ts";
 import type { Metrics } from "./metrics/metrics.ts";
@@ -57,6 +58,7 @@ export interface Services {
   readonly journal: Journal;
   /** Null unless OTEL_DENO is set. */
   readonly telemetry: Telemetry | null;
+  readonly learner: Learner;
   readonly recorder: Recorder;
   readonly replays: Replays;
   readonly executions: ExecutionLog;

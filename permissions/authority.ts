@@ -53,6 +53,8 @@ export class Authority {
    * something open by a right, of this agent, of those below it, or of those it gave to.
    */
   onChange: (() => void) | null = null;
+  /** Called with every act that was weighed and allowed, for runs that are learned from; not for explanations. */
+  onAllowed: ((need: Need) => void) | null = null;
 
   /**
    * @param base The agent's own policy.
@@ -90,6 +92,12 @@ export class Authority {
    * @param nowMs Milliseconds since 1970.
    */
   weigh(need: Need, nowMs: number): Verdict {
+    const verdict = this.#weigh(need, nowMs);
+    if (this.onAllowed !== null && verdict.allowed) this.onAllowed(need);
+    return verdict;
+  }
+
+  #weigh(need: Need, nowMs: number): Verdict {
     // Most acts are allowed by policies alone, and then nothing is allocated.
     const quick = this.#quick(need, nowMs);
     if (quick !== null) return quick;
@@ -116,8 +124,11 @@ export class Authority {
    * {@linkcode Authority.weigh} and with the same need; takes no further use.
    */
   weighAddress(need: Need, address: string, nowMs: number): Verdict {
-    const found = this.#ask(withAddress(need, address), nowMs, need);
-    return "allowed" in found ? found : found.verdict;
+    const there = withAddress(need, address);
+    const found = this.#ask(there, nowMs, need);
+    if ("allowed" in found) return found;
+    this.onAllowed?.(there);
+    return found.verdict;
   }
 
   /**

@@ -33,6 +33,7 @@ export type { ParseOptions } from "./layer_draft.ts";
 export type { LayerJson, PolicyJson } from "./json.ts";
 export { PolicySyntaxError } from "./syntax_error.ts";
 export { weigh } from "./weigh.ts";
+export { isWritten, type NamedPlace, namedPlaces, namedPrograms } from "./os_rules.ts";
 export { covers, coversTogether, includes } from "./covers.ts";
 export { addressAllowed, Authority } from "./authority.ts";
 export type { Grant } from "./grant.ts";

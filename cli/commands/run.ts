@@ -5,6 +5,7 @@ import { superviseRun } from "../attached.ts";
 import type { Command } from "../command.ts";
 import { reachOrStart } from "../connection.ts";
 import { STATUS } from "../exit.ts";
+import { learning, tellLearned } from "../learning.ts";
 import { splitProgram } from "../options.ts";
 import { findProgram } from "../program.ts";
 import { print } from "../terminal.ts";
@@ -14,6 +15,7 @@ const OPTIONS = {
   ...AGENT_OPTIONS,
   tty: { type: "boolean", short: "t" },
   record: { type: "string" },
+  learn: { type: "string" },
   explain: { type: "boolean" },
 } as const;
 
@@ -33,6 +35,8 @@ alone, in memory, and ends with it. Input that is piped in reaches the program.
 
 ${AGENT_HELP}  -t, --tty            give it a terminal, for programs that people talk to
   --record FILE        record this run for "clove replay"; .gz compresses
+  --learn FILE         let it do nearly everything within its walls, and write the smallest
+                       policy for what it did, for --policy FILE
   --explain            print the steps that would be taken, and take none
   --help               print this
 
@@ -44,11 +48,12 @@ Ctrl-C stops the agent in order, a second one ends it at once.
     const split = splitProgram(invocation.args, { ...OPTIONS, socket: { type: "string" } });
     const { values } = invocation.options(OPTIONS, NONE, split.own);
     const program = await findProgram("run", split);
-    const { record } = values;
+    const { record, learn } = values;
     const params: AgentSpawnParams = {
       ...await agentParams(values),
       ...program,
       ...(record === undefined ? {} : { record: resolve(record) }),
+      ...(learn === undefined ? {} : learning(learn, values)),
     };
     await using reached = await reachOrStart(invocation.socket);
     if (values.explain) {
@@ -56,6 +61,8 @@ Ctrl-C stops the agent in order, a second one ends it at once.
       await print(steps.map((step) => `${printable(step)}\n`).join(""));
       return STATUS.ok;
     }
-    return await superviseRun(reached.clove, params, values.tty ?? false);
+    const status = await superviseRun(reached.clove, params, values.tty ?? false);
+    if (learn !== undefined) await tellLearned(learn);
+    return status;
   },
 };

@@ -22,6 +22,7 @@ import {
 import type { Principal } from "../principals.ts";
 import type { Determinism } from "../recording/determinism.ts";
 import type { Agent } from "./agent.ts";
+import { ruledPlaces } from "./policy_places.ts";
 import type { AgentFiles } from "./agent_files.ts";
 import { checkEnvironment } from "./environment.ts";
 import type { Limits, Wall } from "./launch.ts";
@@ -61,10 +62,30 @@ export interface SpawnRequest {
   readonly restart_backoff_ms?: number;
   readonly restart_backoff_max_ms?: number;
   readonly grace_ms?: number;
+  /** Set by the kernel itself, for a run that is learned from. */
+  readonly learning?: LearningRun;
   /** Set by the kernel itself, for a run that is recorded or replayed. */
   readonly determinism?: Determinism;
   /** Told of the new identity before anything runs in its name. Set by the kernel itself. */
   readonly onPrincipal?: (principal: Principal) => void;
+}
+
+/** What a run that is learned from gets beside its own request. */
+export interface LearningRun {
+  /** Directories of the host that it may read as well, as an ordinary user may. */
+  readonly shown: readonly string[];
+  /**
+   * Makes the receiver of {@link LaunchRequest.onListener}.
+   *
+   * @param places What can be learned about, as the agent sees it: paths outside of these it is given in any case.
+   * @param readable A place that it may read in any case; null for none.
+   * @param ignored A program whose own use of files is known by other means; null for none.
+   */
+  watch(
+    places: readonly string[],
+    readable: string | null,
+    ignored: string | null,
+  ): (listener: number) => void;
 }
 
 /** Who asks, and how it is asked whether he may. */
@@ -96,6 +117,8 @@ export interface Admission {
   readonly parentAuthority: Authority | null;
   /** Places beside the private ones. */
   readonly places: readonly Wanted[];
+  /** Those of them that are there by the policy's rules, or that a run is to show the need of. */
+  readonly ruled: readonly string[];
   /** Host directory of `workdir`; null for a private one. */
   readonly workdir: string | null;
   readonly sandboxed: boolean;
@@ -115,6 +138,7 @@ export interface Standing {
 
 /** Directories of a system that every sandbox shows anyway. */
 const SYSTEM = ["/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
+const SYSTEM_PLACES = SYSTEM.map((inside) => ({ inside, mode: "rw" as const }));
 /** A native program is held by these alone: Deno is not there to hold it. */
 const NATIVE_WALLS: readonly Wall[] = ["pid", "mount", "seccomp"];
 
@@ -166,13 +190,22 @@ export async function admit(
     ...(project ? [{ outside: project.root, inside: project.root, mode: "ro" as const }] : []),
     ...given.map(({ outside, mode }) => ({ outside, inside: outside, mode })),
   ];
+  const operator = caller.kind === "operator";
+  // An agent gives its children places by name, which is checked against what it holds.
+  const ruled = operator
+    ? await ruledPlaces(meet(caller.authority.effective(), policy), who.view, [...SYSTEM_PLACES, ...places])
+    : [];
+  for (const { path, outside, mode } of ruled) places.push({ outside, inside: path, mode });
+  const shown = (request.learning?.shown ?? []).filter((path) =>
+    !places.some(({ inside }) => inside === path)
+  );
+  for (const path of shown) places.push({ outside: path, inside: path, mode: "ro" });
   const rights: GivenPlace[] = [
     ...(project && readsFiles(policy)
       ? [{ path: project.root, mode: "ro" as const, directory: project.root !== script?.outside }]
       : []),
     ...given.map(({ outside, mode, directory }) => ({ path: outside, mode, directory })),
   ];
-  const operator = caller.kind === "operator";
   const own = withPlaces(policy, rights);
   return {
     choice,
@@ -183,6 +216,10 @@ export async function admit(
     policy: operator ? meet(caller.authority.effective(), own) : own,
     parentAuthority: operator ? null : caller.authority,
     places,
+    ruled: [
+      ...ruled.map(({ path }) => path),
+      ...(request.learning ? [...shown, ...given.map(({ outside }) => outside)] : []),
+    ],
     workdir: workdir?.outside ?? null,
     sandboxed,
     network,

@@ -231,7 +231,10 @@ Deno.test("a missing script or program is told as such", () =>
     );
     await rejects(bench.spawn({ command: ["no-such-program"] }), fails("not_found", /no such program/));
     await rejects(bench.spawn({ script: "/etc" }), fails("bad_request", /no regular file/));
-    await rejects(bench.spawn({ command: sleep, permissions: "broker" }), fails("bad_request", /only a Deno script/));
+    await rejects(
+      bench.spawn({ command: sleep, permissions: "broker" }),
+      fails("bad_request", /only a Deno script/),
+    );
   }));
 
 Deno.test("only owner, ancestors and operators manage an agent", () =>

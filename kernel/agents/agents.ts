@@ -41,6 +41,7 @@ import {
 } from "./launch.ts";
 import { whoIs } from "./peers.ts";
 import { INSIDE, mountsOf, type PrivatePlaces, privatePlaces, viewOf, type Wanted } from "./places.ts";
+import { fileRules } from "./policy_places.ts";
 import { importMapFor } from "./project.ts";
 import SDK_BUNDLE from "./sdk_bundle.js" with { type: "text" };
 import type { View } from "../../worlds/view.ts";
@@ -94,7 +95,7 @@ export interface Confinement {
   readonly view: View;
   readonly request: Pick<
     LaunchRequest,
-    "mounts" | "network" | "sandboxed" | "limits" | "require" | "env" | "cwd"
+    "mounts" | "rules" | "network" | "sandboxed" | "limits" | "require" | "env" | "cwd"
   >;
 }
 
@@ -435,7 +436,22 @@ export class Agents {
       return layout.mounts ? inside : wanted.find((place) => place.inside === inside)?.outside ?? inside;
     };
     const view = viewOf(wanted, sandboxed, layout);
-    const mounts = mountsOf(wanted, layout);
+    const ruled = new Set([INSIDE.work, INSIDE.tmp, ...admission.ruled]);
+    const { learning } = request;
+    // Deno asks for each access; native programs are held to their rules by Landlock.
+    const holds = sandboxed && layout.mounts && !deno && learning === undefined;
+    const mounts = mountsOf(wanted, layout, holds ? ruled : undefined);
+    const rulesNow = () => {
+      const rules = holds ? fileRules(principal.authority.effective(), view, admission.program) : undefined;
+      return rules === undefined ? {} : { rules };
+    };
+    const onListener = learning === undefined || !sandboxed || !layout.mounts ? {} : {
+      onListener: learning.watch(
+        deno ? admission.ruled : [...ruled],
+        project?.root ?? null,
+        deno ? admission.program : null,
+      ),
+    };
     const facts = {
       id: principal.id,
       name: principal.name,
@@ -487,6 +503,7 @@ export class Agents {
     const require = [...new Set([...admission.require, ...(this.#options.require ?? [])])];
     const common = (limits: Limits) => ({
       mounts,
+      ...rulesNow(),
       network,
       sandboxed,
       limits,
@@ -503,6 +520,7 @@ export class Agents {
       sandboxed,
       request: (limits) => ({
         ...common(limits),
+        ...onListener,
         id: principal.id,
         name: principal.name,
         argv: argv(),

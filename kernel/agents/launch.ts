@@ -47,6 +47,20 @@ export interface Mount {
   /** Absolute path inside the sandbox (equal to `source` where there is no mount namespace). */
   readonly target: string;
   readonly mode: "ro" | "rw";
+  /** What may be done in it is said by {@link LaunchRequest.rules}, where there is Landlock to hold to that. */
+  readonly ruled?: boolean;
+}
+
+/** What a program may do beyond reading the system: for Landlock. */
+export interface FileRules {
+  /** Paths as seen inside, with all below a directory; `list` is the names in a directory. */
+  readonly files: readonly {
+    readonly path: string;
+    readonly kind: "directory" | "file";
+    readonly mode: "read" | "write" | "list";
+  }[];
+  /** The programs that may be executed beside the agent's own, absolute as seen inside; null is all. */
+  readonly programs: readonly string[] | null;
 }
 
 /** Everything needed to start one process; already checked and resolved by the caller. */
@@ -60,6 +74,8 @@ export interface LaunchRequest {
   /** Working directory as seen inside. */
   readonly cwd: string;
   readonly mounts: readonly Mount[];
+  /** Absent: the whole of every mount, and every program. */
+  readonly rules?: FileRules;
   /** `none`: a network namespace with nothing but loopback. `host`: the machine's own network. */
   readonly network: "none" | "host";
   /** False: an ordinary process was asked for (`sandboxed: false`); walls are then absent by wish, and said so. */
@@ -73,6 +89,11 @@ export interface LaunchRequest {
   readonly tty: { readonly rows: number; readonly columns: number } | null;
   /** With a network namespace: the kernel listens on this port of its 127.0.0.1 before the program runs. */
   readonly listen?: number;
+  /**
+   * Gets the descriptor of a seccomp listener that is told of every call about files and programs, before the program
+   * runs. Calls wait until they are let go on, and fail once it is closed. Ignored where there is no seccomp or libc.
+   */
+  readonly onListener?: (listener: number) => void;
   /** Without a network namespace, where TCP is refused in another way: the port that may be connected to. */
   readonly connect?: number;
 }

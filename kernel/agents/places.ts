@@ -146,15 +146,20 @@ export interface Wanted {
 /**
  * Lays the places out: with mounts everything is where it wants to be; without, it is where it is.
  *
+ * @param ruled Those, by their names inside, of which rules say what may be done in them.
  * @returns Mounts in the order in which they have to be made: parents first.
  */
-export function mountsOf(wanted: readonly Wanted[], layout: Layout): Mount[] {
+export function mountsOf(
+  wanted: readonly Wanted[],
+  layout: Layout,
+  ruled: ReadonlySet<string> = new Set(),
+): Mount[] {
   const byTarget = new Map<string, Mount>();
   for (const { outside, inside, mode } of wanted) {
     const target = layout.mounts ? inside : outside;
     // The same place twice, once writable: writable is what was asked for.
     if (byTarget.get(target)?.mode === "rw") continue;
-    byTarget.set(target, { source: outside, target, mode });
+    byTarget.set(target, { source: outside, target, mode, ...(ruled.has(inside) ? { ruled: true } : {}) });
   }
   return [...byTarget.values()].sort((a, b) => a.target < b.target ? -1 : 1);
 }

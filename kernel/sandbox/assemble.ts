@@ -19,11 +19,12 @@ import { listenInProgram } from "../../ffi/listening.ts";
 import * as mounts from "../../ffi/mounts.ts";
 import * as namespaces from "../../ffi/namespaces.ts";
 import { Chain, type Entry, Program } from "../../ffi/program.ts";
+import { installNotifier } from "../../ffi/notify.ts";
 import { installFilter } from "../../ffi/seccomp.ts";
 import type { Plan } from "./plan.ts";
 import { ENDED_BYTES, PID_BYTES, STATUS } from "./status.ts";
 import type { Namespace, Step } from "./steps.ts";
-import { agentFilter } from "./syscall_filter.ts";
+import { agentFilter, WATCHED } from "./syscall_filter.ts";
 
 /** Descriptor numbers inside a launch. */
 export const DESCRIPTORS = { input: 0, output: 1, error: 2, channel: 3, status: 4 } as const;
@@ -58,7 +59,7 @@ export interface Assembly {
   readonly kernelPid: number;
   /**
    * How many descriptors are handed over from number 5 on, those of a terminal left out. With the step `hand-over`
-   * the last is the socket for it.
+   * the last is the socket for it; with the step `watch` the one before, or else the last, is the socket for that.
    */
   readonly handedOver: number;
   /** Three more follow, for the relays of a terminal: its master, the kernel's pipe to write, the one to read. */
@@ -399,6 +400,12 @@ class Assembler implements Assembled {
       case "enter":
         chain.add(`enter ${step.directory}`, "chdir", [step.directory]);
         return;
+      case "watch": {
+        const after = this.#plan.init.some(({ do: what }) => what === "hand-over") ? 2 : 1;
+        installNotifier(chain, WATCHED, this.#assembly.arch);
+        sendDescriptors(chain, FIRST_HANDED_OVER + this.#assembly.handedOver - after, [this.#initFree]);
+        return;
+      }
       case "seccomp":
         // Last before the program: the filter refuses what the steps above needed.
         return installFilter(chain, agentFilter(this.#assembly.arch));

@@ -51,6 +51,8 @@ export interface PlanInput {
   readonly processes: number | null;
   /** What the kernel waits for at a handed-over socket; null for nothing. */
   readonly handsOver: HandsOver | null;
+  /** The kernel waits for a seccomp listener; needs the wall seccomp. */
+  readonly watched?: boolean;
   /** By {@link Mount.source}. */
   readonly sources: ReadonlyMap<string, SourceFacts>;
   /** Small files of the launcher's own that every agent sees, such as /etc/passwd. */
@@ -111,6 +113,7 @@ export function planSandbox(input: PlanInput): Plan {
   if (walls.has("caps")) agent.push({ do: "drop-capabilities" });
   if (!walls.has("pid")) agent.push({ do: "die-with-init" });
   agent.push({ do: "enter", directory: request.cwd });
+  if (input.watched) agent.push({ do: "watch" });
   if (walls.has("seccomp")) agent.push({ do: "seccomp" });
   agent.push({
     do: "execute",
@@ -280,26 +283,46 @@ function limitSteps({ facts, processes, userNamespace }: PlanInput): Step[] {
   ];
 }
 
+/** Dynamic loaders: the machine executes them with every program that is linked. */
+const LOADERS = [
+  "/lib64/ld-linux-x86-64.so.2",
+  "/lib/ld-linux-aarch64.so.1",
+  "/lib/ld-musl-x86_64.so.1",
+  "/lib/ld-musl-aarch64.so.1",
+];
+
+/** What a policy says about files and programs. It was looked up a moment ago, and what has gone since grants nothing. */
+function fileRules({ rules, argv }: LaunchRequest): LandlockRule[] {
+  if (rules === undefined) return [];
+  const programs = rules.programs === null ? [] : new Set([argv[0] ?? "", ...rules.programs, ...LOADERS]);
+  return [
+    ...rules.files.map((rule) => ({ ...rule, optional: true })),
+    ...[...programs].map((path): LandlockRule => ({ path, kind: "file", mode: "execute", optional: true })),
+  ];
+}
+
 function landlockStep(input: PlanInput): Step {
   const { request, facts, walls, sources, files } = input;
   const alone = !walls.has("mount");
+  const closed = request.rules !== undefined && request.rules.programs !== null;
+  const readOnly = closed ? "read" : "ro";
   const rules: LandlockRule[] = [];
   // With a root of its own an agent may list what is there: it is only what it was given.
   if (!alone) rules.push({ path: "/", kind: "directory", mode: "list" });
-  for (const { path, kind } of systemPaths(input)) rules.push({ path, kind, mode: "ro" });
-  if (!alone) { for (const { target } of files) rules.push({ path: target, kind: "file", mode: "ro" }); }
-  rules.push({ path: "/proc", kind: "directory", mode: "ro" });
+  for (const { path, kind } of systemPaths(input)) rules.push({ path, kind, mode: readOnly });
+  if (!alone) { for (const { target } of files) rules.push({ path: target, kind: "file", mode: readOnly }); }
+  rules.push({ path: "/proc", kind: "directory", mode: readOnly });
   for (const path of facts.devices) rules.push({ path, kind: "file", mode: "device" });
   if (!alone) {
-    rules.push({ path: "/tmp", kind: "directory", mode: "rw" }, {
-      path: "/dev/shm",
-      kind: "directory",
-      mode: "rw",
-    });
+    if (request.rules === undefined) rules.push({ path: "/tmp", kind: "directory", mode: "rw" });
+    rules.push({ path: "/dev/shm", kind: "directory", mode: closed ? "data" : "rw" });
   }
   for (const mount of request.mounts) {
-    rules.push({ path: alone ? mount.source : mount.target, kind: kindOf(mount, sources), mode: mount.mode });
+    if (mount.ruled && request.rules !== undefined) continue;
+    const mode = mount.mode === "ro" ? readOnly : closed ? "data" : "rw";
+    rules.push({ path: alone ? mount.source : mount.target, kind: kindOf(mount, sources), mode });
   }
+  rules.push(...fileRules(request));
   const refuseTcp = request.network === "none" && !walls.has("net");
   const connect = refuseTcp ? request.connect : undefined;
   return {

@@ -6,6 +6,7 @@
 import { closeDescriptor, socketPair } from "../../ffi/descriptors.ts";
 import { errnoName, LibcError } from "../../ffi/errno.ts";
 import { receiveDescriptors } from "../../ffi/handover.ts";
+import { waitReadable } from "../../ffi/notify.ts";
 import { findFailure } from "../../ffi/program.ts";
 import { setTerminalSize } from "../../ffi/terminal.ts";
 import { type Isolation, LaunchError, type LaunchRequest, type Wall } from "../agents/launch.ts";
@@ -32,6 +33,9 @@ export interface RunParts {
   readonly isolation: Isolation;
   readonly cgroup: AgentCgroup | null;
 }
+
+/** One wait for a descriptor; then it is waited again. */
+const HANDOVER_WAIT_MS = 1_000;
 
 /** A launch that a step of the plan ended. */
 export class StepError extends LaunchError {
@@ -73,9 +77,11 @@ export class Runner {
     const namespaces = hasNetwork && parts.userNamespace;
     const listen = hasNetwork ? request.listen ?? null : null;
     const handsOver = namespaces || listen !== null ? { namespaces, listen } : null;
+    const watched = isLibc && walls.has("seccomp") && request.onListener !== undefined;
     const plan = planSandbox({
       ...parts,
       handsOver,
+      watched,
       request,
       facts: this.#facts,
       cgroup: cgroup?.path ?? null,
@@ -87,20 +93,27 @@ export class Runner {
         root: this.#files.root,
         kernelPidfd: method.kernelPidfd,
         kernelPid: Deno.pid,
-        handedOver: (isLibc ? 1 : 0) + idMaps.length + (handsOver ? 1 : 0),
+        handedOver: (isLibc ? 1 : 0) + idMaps.length + (watched ? 1 : 0) + (handsOver ? 1 : 0),
         terminal: request.tty !== null,
       })
     );
     const { stdin, tty } = request;
     const handover = handsOver ? explainLibc(() => new Handover()) : null;
-    const handOver = [...idMaps, ...(handover ? [handover.theirs] : [])];
+    let watching: Handover | null = null;
     let started: Started;
     try {
+      watching = watched ? explainLibc(() => new Handover()) : null;
+      const handOver = [...idMaps, ...[watching, handover].flatMap((each) => each ? [each.theirs] : [])];
       started = explainLibc(() => method.start(program, { stdin, handOver, tty }));
     } catch (error) {
+      watching?.take();
       handover?.take();
       throw error;
     }
+    // The program's own start is a call that waits: the listener has to be there before.
+    const listened = watching?.wait().then((listener) => {
+      if (listener !== null) request.onListener!(listener);
+    });
     const birth = new Birth(started.status, (results) => {
       const failure = findFailure(program.entries, results);
       return failure
@@ -112,6 +125,7 @@ export class Runner {
       pid = await birth.begun;
     } catch (error) {
       await this.#clearAway(started, birth);
+      await listened;
       handover?.take().forEach(closeDescriptor);
       throw error;
     }
@@ -155,6 +169,17 @@ class Handover {
 
   constructor() {
     [this.#ours, this.theirs] = socketPair();
+  }
+
+  /** The one descriptor that will come, or null when nobody is left to send it. The socket is closed. */
+  async wait(): Promise<number | null> {
+    closeDescriptor(this.theirs);
+    try {
+      while (await waitReadable(this.#ours, HANDOVER_WAIT_MS) === "idle");
+      return receiveDescriptors(this.#ours, 1)[0] ?? null;
+    } finally {
+      closeDescriptor(this.#ours);
+    }
   }
 
   /** What came: network and user namespace, a listening socket. The socket they came by is closed. */

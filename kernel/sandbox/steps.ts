@@ -87,6 +87,8 @@ export type Step =
   | { readonly do: "drop-capabilities" }
   | { readonly do: "die-with-init" }
   | { readonly do: "enter"; readonly directory: string }
+  /** Has the kernel told of every call about files and programs, for a run that is learned from. */
+  | { readonly do: "watch" }
   | { readonly do: "seccomp" }
   | { readonly do: "execute"; readonly argv: readonly string[]; readonly env: readonly string[] };
 
@@ -161,6 +163,8 @@ export function describeStep(step: Step): string {
       return "end when init ends";
     case "enter":
       return `enter ${step.directory}`;
+    case "watch":
+      return "tell the kernel of every use of a file or program";
     case "seccomp":
       return "install the seccomp filter";
     case "execute":

@@ -147,6 +147,46 @@ export const REFUSALS: readonly Refusal[] = [
   ...Object.values(ALWAYS).flat().map((call): Refusal => ({ call })),
 ];
 
+/** Calls that name a file or start a program: what a run that is learned from is watched for. */
+export const WATCHED: readonly SyscallName[] = [
+  "open",
+  "openat",
+  "creat",
+  "execve",
+  "execveat",
+  "stat",
+  "lstat",
+  "newfstatat",
+  "statx",
+  "access",
+  "faccessat",
+  "faccessat2",
+  "readlink",
+  "readlinkat",
+  "truncate",
+  "mkdir",
+  "mkdirat",
+  "mknod",
+  "mknodat",
+  "rmdir",
+  "unlink",
+  "unlinkat",
+  "rename",
+  "renameat",
+  "renameat2",
+  "link",
+  "linkat",
+  "symlink",
+  "symlinkat",
+  "chmod",
+  "fchmodat",
+  "fchmodat2",
+  "chown",
+  "lchown",
+  "fchownat",
+  "utimensat",
+];
+
 const compiled = new Map<Arch, Uint8Array<ArrayBuffer>>();
 
 /** The compiled filter; it is the same for every agent, and compiled once. */

@@ -6,6 +6,7 @@ import { limitsSchema } from "../../agents/resources.ts";
 import type { SpawnRequest } from "../../agents/admission.ts";
 import { agentId, nameField } from "../../fields.ts";
 import { LIMITS } from "../../limits.ts";
+import type { Principal } from "../../principals.ts";
 import { type Context, defineSyscall } from "../../syscall.ts";
 import { traceparentField } from "../../telemetry/trace_context.ts";
 import {
@@ -79,6 +80,9 @@ export const spawnParams = z.object({
   traceparent: traceparentField("The trace it belongs to; it finds its place in it as TRACEPARENT."),
   grace_ms: z.int().min(0).max(300_000).optional()
     .describe("Between SIGTERM and the end of everything, when it is stopped. Default 5000."),
+  learn: path.optional().describe(
+    "File into which the smallest policy for this run is written at its end; until then it may do nearly everything.",
+  ),
   record: path.optional().describe(
     "File into which this run and those of all agents it spawns are recorded, for a replay; `.gz` compresses.",
   ),
@@ -86,7 +90,8 @@ export const spawnParams = z.object({
 
 /** From the wire's forms to the one the service knows. */
 export function spawnRequest(params: z.output<typeof spawnParams>): SpawnRequest {
-  const { stdin, tty, restart_policy, record: _record, traceparent: _traceparent, ...rest } = params;
+  const { stdin, tty, restart_policy, record: _record, traceparent: _traceparent, learn: _learn, ...rest } =
+    params;
   return {
     ...rest,
     stdin: stdin === true || stdin === "pipe",
@@ -108,7 +113,8 @@ export function demandOf(ctx: Context): (need: Need) => void {
 
 /** The program learns from its environment which trace it belongs to. */
 function traced(request: SpawnRequest, { services, traceparent }: Context): SpawnRequest {
-  const trace = services.telemetry?.life(request.name, traceparent) ?? request.env?.TRACEPARENT ?? traceparent;
+  const trace = services.telemetry?.life(request.name, traceparent) ?? request.env?.TRACEPARENT ??
+    traceparent;
   return trace ? { ...request, env: { ...request.env, TRACEPARENT: trace } } : request;
 }
 
@@ -135,14 +141,14 @@ export function recordSpawn(params: z.output<typeof spawnParams>): Record<string
   };
 }
 
-/** Where a recording goes. It is the kernel that writes it, so only those who own the machine's files may say. */
-export function recordingPath(ctx: Context, path: string): string {
-  ctx.demand(plainNeed("admin", "record"));
+/** Where the kernel writes what comes of a run: only those who own the machine's files may say. */
+export function writtenPath(ctx: Context, act: "record" | "learn", path: string): string {
+  ctx.demand(plainNeed("admin", act));
   if (ctx.caller.kind !== "operator") {
-    throw new SyscallError("unsupported", `Cannot record into "${path}": only an operator names the file`);
+    throw new SyscallError("unsupported", `Cannot ${act} into "${path}": only an operator names the file`);
   }
   if (!isAbsolute(path)) {
-    throw new SyscallError("bad_request", `Cannot record into "${path}": the path has to be absolute`);
+    throw new SyscallError("bad_request", `Cannot ${act} into "${path}": the path has to be absolute`);
   }
   ctx.demand(fileNeed("fs.write", normalize(path)));
   return normalize(path);
@@ -173,14 +179,21 @@ export const agentSpawn = defineSyscall({
   record: recordSpawn,
   tool: true,
   async handle(ctx, params) {
-    const { agents, recorder } = ctx.services;
+    const { agents, learner, recorder } = ctx.services;
     const request = traced(spawnRequest(params), ctx);
-    const path = params.record === undefined ? undefined : recordingPath(ctx, params.record);
-    const agent = await recorder.spawn(
-      request,
-      { path, caller: ctx.caller },
-      (extras) => agents.spawn({ ...request, ...extras }, ctx.caller, demandOf(ctx)),
-    );
+    const path = params.record === undefined ? undefined : writtenPath(ctx, "record", params.record);
+    const learn = params.learn === undefined ? undefined : writtenPath(ctx, "learn", params.learn);
+    const { caller } = ctx;
+    const agent = await learner.spawn(request, { path: learn, caller }, (learning) => {
+      const learned = { ...request, ...learning };
+      return recorder.spawn(learned, { path, caller }, (recording) => {
+        const onPrincipal = (principal: Principal): void => {
+          learning.onPrincipal?.(principal);
+          recording.onPrincipal?.(principal);
+        };
+        return agents.spawn({ ...learned, ...recording, onPrincipal }, caller, demandOf(ctx));
+      });
+    });
     return {
       success: true as const,
       id: agent.id,
