@@ -479,6 +479,8 @@ export class Agents {
         .map((place) => [place.inside, place.outside]),
     );
     const variables = Object.keys(env).filter((name) => !name.startsWith("DENO_") && name !== "PATH");
+    // A run that is to be repeated has one connection, in the order in which it always was there.
+    const ownSocket = determinism ? null : facts.socket;
     const argv = (): string[] => {
       if (!deno) {
         const before = admission.script === null ? [] : [script];
@@ -494,6 +496,7 @@ export class Agents {
         writable: trees.filter(({ mode }) => mode === "rw").map(({ inside }) => inside),
         renamed,
         variables,
+        socket: ownSocket,
         brokered,
         config: project?.config ?? null,
         importMap,
@@ -538,6 +541,7 @@ export class Agents {
         host: !sandboxed,
       }),
       variables,
+      socket: ownSocket,
       proxied: network !== "host" && layout.network === "listening",
     });
     return { plan, confinement: common, wanted, broker: brokered ? broker : null };

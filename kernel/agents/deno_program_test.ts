@@ -93,3 +93,32 @@ Deno.test("whoever may not read its work directory is not given its program to r
     true,
   ]);
 });
+
+Deno.test("an agent may connect to its own socket, beside what its policy allows", () => {
+  const socket = "/run/clove/clove.sock";
+  const without = denoArgv(program({ socket: null }));
+  ok(!without.some((word) => word.includes(socket)));
+  const minimal = denoArgv(program({ socket, policy: Policy.level("minimal") }));
+  deepStrictEqual(minimal.filter((word) => word.includes(socket)).toSorted(), [
+    `--allow-net=unix:${socket}`,
+    `--allow-read=${socket}`,
+    `--allow-write=${socket}`,
+  ]);
+  const argv = denoArgv(
+    program({ socket, policy: Policy.parse(["fs.read:/work/", "net:https://a.example"]) }),
+  );
+  strictEqual(value(argv, "--allow-read"), `/work,${socket}`);
+  strictEqual(
+    value(argv, "--allow-net"),
+    `${
+      value(
+        denoArgv(program({
+          policy: Policy.parse(["net:https://a.example"]),
+        })),
+        "--allow-net",
+      )
+    },unix:${socket}`,
+  );
+  const all = denoArgv(program({ socket, policy: Policy.level("unrestricted") }));
+  ok(all.includes("--allow-read") || value(all, "--allow-read")!.endsWith(socket));
+});

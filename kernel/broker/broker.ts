@@ -46,6 +46,8 @@ export interface BrokerFacts {
   readonly places: Places;
   /** Names of the variables it was given. */
   readonly variables: Iterable<string>;
+  /** See {@link Subject.socket}. */
+  readonly socket: string | null;
   /** See {@link Subject.proxied}. */
   readonly proxied: boolean;
 }
@@ -131,6 +133,7 @@ class Broker {
       name: principal.name || String(principal.id),
       places: facts.places,
       variables: new Set(facts.variables),
+      socket: facts.socket,
       proxied: facts.proxied,
     };
     this.#lines = new RepeatedLines(options.clock, (entry) => options.audit.write(entry));

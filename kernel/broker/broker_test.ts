@@ -50,6 +50,7 @@ class Bench implements AsyncDisposable {
     bench.#end = await bench.#brokers.open(bench.path, bench.agent, {
       places: NOWHERE,
       variables: [],
+      socket: null,
       proxied: false,
     });
     return bench;

@@ -35,6 +35,8 @@ export interface Subject {
   readonly places: Places;
   /** Names of the variables it was given. */
   readonly variables: ReadonlySet<string>;
+  /** Its own socket of the kernel, as the process writes it; null where it was given none. */
+  readonly socket: string | null;
   /**
    * Whether the kernel's own proxy is the only way out of its network: then the proxy decides about each request, and
    * here it is only looked whether any could be allowed.
@@ -77,11 +79,15 @@ export function judge(
   switch (permission) {
     case "read":
     case "write":
+      if (value === subject.socket) return allowed("its own connection to the kernel");
       return judgePath(subject, permission, value, cwd, nowMs);
     case "env":
       if (subject.variables.has(value)) return allowed("a variable it was given");
       return weigh(subject, envNeed(value), nowMs);
     case "net":
+      if (subject.socket !== null && value === `unix:${subject.socket}`) {
+        return allowed("its own connection to the kernel");
+      }
       return judgeNet(subject, value, cwd, nowMs);
     case "run":
       return judgeRun(subject, value, nowMs);

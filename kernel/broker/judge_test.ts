@@ -23,6 +23,7 @@ function subject(rules: string | readonly string[], more: Partial<Subject> = {})
     name: "worker",
     places: MOUNTED,
     variables: new Set(["CLOVE_FD"]),
+    socket: null,
     proxied: false,
     ...more,
   };
@@ -182,4 +183,14 @@ Deno.test("what is repeated in a refusal has no line break, no escape and no end
     // deno-lint-ignore no-control-regex
     ok(!/[\u0000-\u001f\u202e]/.test(reason), JSON.stringify(reason.slice(0, 200)));
   }
+});
+
+Deno.test("another's socket is refused; its own may be connected to, and nothing near it", () => {
+  const socket = "/run/clove/clove.sock";
+  const of = subject("level:minimal", { socket });
+  refuses(ask(subject("level:minimal"), "net", `unix:${socket}`), /outside of what the agent was given/);
+  refuses(ask(of, "net", "unix:/run/clove/other.sock"), /outside of what the agent was given/);
+  refuses(ask(of, "read", "/run/clove"), /outside of what the agent was given/);
+  for (const permission of ["read", "write"]) ok(ask(of, permission, socket).allowed);
+  ok(ask(of, "net", `unix:${socket}`).allowed);
 });

@@ -67,9 +67,9 @@ export interface Clove extends Syscalls, AsyncDisposable {
 /**
  * Connects to a kernel and shakes hands.
  *
- * Without options it uses what its process was given: the descriptor in `CLOVE_FD`, the socket at `CLOVE_SOCKET`,
- * descriptor 3 (a spawned agent's own connection, which needs no permission), `/tmp/clove.sock`; the first that is
- * there.
+ * Without options it uses what its process was given: the socket at `CLOVE_SOCKET` if it may be used, the descriptor in
+ * `CLOVE_FD`, descriptor 3 (a spawned agent's own connection, which needs no permission), `/tmp/clove.sock`; the first
+ * that is there.
  *
  * An idle client does not keep its program running; an open request, stream or subscription does.
  *

@@ -14,13 +14,24 @@ export const DEFAULT_SOCKET = "/tmp/clove.sock";
 const AGENT_DESCRIPTOR = 3;
 
 /**
- * Opens the connection that this process was given: the descriptor named by `CLOVE_FD`, the socket at `CLOVE_SOCKET`,
- * descriptor 3, the default socket; the first that is there. A variable that may not be read counts as not set.
+ * Opens the connection that this process was given: the socket at `CLOVE_SOCKET` if it may be used, the descriptor
+ * named by `CLOVE_FD`, descriptor 3, the default socket; the first that is there. A variable that may not be read
+ * counts as not set. The socket comes first because Deno opens descriptors only through a layer that takes as long to
+ * load as Deno itself.
  *
  * @throws {ConnectionError} When there is none.
  */
 export async function findTransport(): Promise<{ transport: Transport; path: string | null }> {
+  const path = env("CLOVE_SOCKET");
   const named = env("CLOVE_FD");
+  if (path !== null && mayConnect(path)) {
+    try {
+      return { transport: await connectTo(path), path };
+    } catch (error) {
+      if (!(error instanceof ConnectionError) || named === null) throw error;
+      // The descriptor is there all the same.
+    }
+  }
   if (named !== null) {
     if (!/^\d{1,9}$/.test(named)) {
       throw new ConnectionError(`Cannot connect: CLOVE_FD is "${named}", not the number of a descriptor`);
@@ -28,8 +39,6 @@ export async function findTransport(): Promise<{ transport: Transport; path: str
     const transport = await openDescriptor(Number(named));
     if (transport) return { transport, path: null };
   }
-  const path = env("CLOVE_SOCKET");
-  if (path !== null && mayConnect(path)) return { transport: await connectTo(path), path };
   if (named === null) {
     const transport = await openDescriptor(AGENT_DESCRIPTOR);
     if (transport) return { transport, path: null };

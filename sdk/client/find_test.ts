@@ -104,10 +104,27 @@ Deno.test("CLOVE_SOCKET is not looked at without permission: descriptor 3 is", a
   strictEqual(JSON.parse(stdout).agentId, 7);
 });
 
-Deno.test("CLOVE_FD wins over CLOVE_SOCKET: a spawned agent keeps its own connection", async () => {
+Deno.test("where nobody answers at CLOVE_SOCKET, CLOVE_FD is there", async () => {
   const env = { CLOVE_SOCKET: "/nowhere/at.all", CLOVE_FD: "3" };
   const { stdout } = await runChild(["run", "-A", "--no-remote", HELLO], { env, kernel: echoing() });
   strictEqual(JSON.parse(stdout).agentId, 7);
+});
+
+Deno.test("CLOVE_SOCKET comes before CLOVE_FD, which takes longer to open", async () => {
+  await withSocket(async (path) => {
+    const mute = new TestKernel();
+    mute.handlers.set(0, () => {});
+    const env = { CLOVE_SOCKET: path, CLOVE_FD: "3" };
+    const flags = [
+      `--allow-read=${path}`,
+      `--allow-write=${path}`,
+      `--allow-net=unix:${path}`,
+      "--allow-env",
+    ];
+    const args = ["run", "--no-prompt", "--no-remote", "--no-npm", ...flags, HELLO];
+    const { stdout, stderr } = await runChild(args, { env, kernel: mute });
+    deepStrictEqual(JSON.parse(stdout).answer, { n: 1 }, stderr);
+  });
 });
 
 Deno.test("CLOVE_FD that is no number is refused", async () => {
