@@ -23,12 +23,15 @@ function start(name: string, file: string, limits: AgentSpawnParams["limits"]): 
   return clove.agent.spawn({ name, script, args: [], level: "minimal", limits });
 }
 
+const answers = clove.messages();
 const healthy = await start("healthy", "healthy.ts", {});
+// Its start is not what is measured.
+await clove.ipc.send({ to: healthy.id, message: "ready?" });
+await answers.next();
 const cpu = await start("cpu-hog", "cpu_hog.py", { cpu: CPUS });
 const memory = await start("memory-hog", "memory_hog.py", { memory_mb: MEMORY_MIB });
 
 const waits: number[] = [];
-const answers = clove.messages();
 for (let i = 0; i < PINGS; i++) {
   const sent = performance.now();
   await clove.ipc.send({ to: healthy.id, message: i });
