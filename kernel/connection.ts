@@ -168,7 +168,8 @@ export class Connection implements Channel {
   /** Reads from the peer only while what it sends can be worked on. */
   #balance(): void {
     if (this.#closed) return;
-    const read = this.#waiting.length === 0 && this.#mayRun();
+    // What follows a bad frame is read and dropped: who is not read from is not seen to go, either.
+    const read = this.#failed || (this.#waiting.length === 0 && this.#mayRun());
     if (read !== this.#reading) {
       this.#reading = read;
       if (read) this.#wire.resume();
@@ -208,7 +209,7 @@ export class Connection implements Channel {
       this.#running.delete(request.id);
       this.#answered(request, value);
       this.#work();
-    });
+    }).catch((error) => this.#reject(error));
   }
 
   #answered(request: Request, answer: Answer): void {
@@ -250,11 +251,16 @@ export class Connection implements Channel {
     return bytes;
   }
 
-  /** Bytes that are no frame: an oversized request is answered once, then the connection closes. */
+  /** Bytes that are no frame, or a fault of ours: an oversized request is answered once, then the connection closes. */
   #reject(error: unknown): void {
-    if (!(error instanceof FrameError)) throw error;
     this.#failed = true;
     this.#waiting.length = 0;
+    if (!(error instanceof FrameError)) {
+      // A fault of ours, such as an answer that cannot be serialised: it may cost this connection, and no other.
+      this.#log.error("a connection failed", { caller: this.principal.id, cause: error });
+      this.#wire.destroy();
+      return;
+    }
     this.#log.debug("a connection sent no frame", { caller: this.principal.id, cause: error.message });
     if (error.kind === "size") {
       const json = { success: false, error: `invalid request: ${error.message}`, code: "limit" };
