@@ -232,4 +232,28 @@ export const SYMBOLS = {
     ],
     result: "isize",
   },
+  /** Puts another program into this process. See execv(3). */
+  execv: {
+    parameters: [
+      "buffer", // const char *path
+      "buffer", // char *const argv[]
+    ],
+    result: "i32",
+  },
+  /** Gives the allocator's free memory back to the system. See malloc_trim(3). */
+  malloc_trim: {
+    parameters: [
+      "usize", // size_t pad
+    ],
+    result: "i32",
+  },
+  /** Says how memory will be used. See madvise(2). */
+  madvise: {
+    parameters: [
+      "usize", // void *addr
+      "usize", // size_t length
+      "i32", // int advice
+    ],
+    result: "i32",
+  },
 } as const satisfies Deno.ForeignLibraryInterface;

@@ -4,7 +4,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { type Level, LEVELS } from "../permissions/mod.ts";
+import { type Level, LEVELS } from "../permissions/vocabulary.ts";
 import { type Wall, WALLS } from "./agents/launch.ts";
 import { LOG_LEVELS, type LogLevel } from "./log.ts";
 

@@ -33,7 +33,7 @@ async function examine(invocation: Invocation, data: string | undefined): Promis
     const { defaultDataDir, verifyAudit } = await import("../../kernel/main.ts");
     const directory = data ?? defaultDataDir(Deno.env.toObject());
     if (data === undefined) say(`no kernel answers at "${invocation.socket.path}", reading "${directory}"`);
-    return verifyAudit(directory);
+    return await verifyAudit(directory);
   } catch (cause) {
     throw new CliError(UNCHECKED, (cause as Error).message, { cause });
   }

@@ -8,6 +8,8 @@ export const kernel: Command = {
     const named = args.some((word) =>
       word === "--socket" || word.startsWith("--socket=") || !word.startsWith("-")
     );
-    return await main(socket.chosen && !named ? ["--socket", socket.path, ...args] : args);
+    // Not where a program or a test calls the command: their process is not the kernel's alone.
+    const ownProcess = Deno.mainModule === import.meta.resolve("../main.ts");
+    return await main(socket.chosen && !named ? ["--socket", socket.path, ...args] : args, { ownProcess });
   },
 };
