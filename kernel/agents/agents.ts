@@ -114,8 +114,9 @@ export class Agents {
     Principal,
     { view: View; request: (limits: Limits) => Confinement["request"] }
   >();
-  /** Spawns under way, by spawner: they count as children already. */
+  /** Spawns whose agents are not among {@link #agents} yet, by spawner: they count already. */
   readonly #spawning = new Map<Principal, number>();
+  readonly #underWay = new Set<Promise<Agent>>();
   #sdk: Promise<string> | null = null;
   #closed = false;
 
@@ -146,8 +147,20 @@ export class Agents {
    *   script or program; `limit`; `unavailable` when it cannot be started, with the step that failed.
    */
   async spawn(request: SpawnRequest, caller: Principal, demand: (need: Need) => void): Promise<Agent> {
+    const spawn = this.#spawn(request, caller, demand);
+    this.#underWay.add(spawn);
+    try {
+      return await spawn;
+    } catch (error) {
+      throw failed(error);
+    } finally {
+      this.#underWay.delete(spawn);
+    }
+  }
+
+  async #spawn(request: SpawnRequest, caller: Principal, demand: (need: Need) => void): Promise<Agent> {
     const { clock } = this.#options;
-    if (this.#closed) throw failed(new SyscallError("unavailable", "Cannot spawn: the kernel is stopping"));
+    this.#checkWanted(caller);
     const agent = this.#agentOf(caller);
     const who: Applicant = {
       caller,
@@ -158,28 +171,41 @@ export class Agents {
       files: this.#files,
     };
     const children = this.#childrenOf(caller).length + (this.#spawning.get(caller) ?? 0);
-    this.#spawning.set(caller, (this.#spawning.get(caller) ?? 0) + 1);
+    if (this.#liveCount() >= LIMITS.agents) {
+      throw new SyscallError(
+        "limit",
+        `Cannot spawn: ${LIMITS.agents} agents are alive, the most there can be`,
+      );
+    }
+    const release = this.#reserve(caller);
     try {
-      if (this.#liveCount() >= LIMITS.agents) {
-        throw new SyscallError(
-          "limit",
-          `Cannot spawn: ${LIMITS.agents} agents are alive, the most there can be`,
-        );
-      }
       const choice = admitRights(request, who, { count: children + 1 });
       const admission = await admit(request, who, choice);
-      // The parent may have ended while its request was looked at: nobody would stop such a child.
-      if (caller.gone || (agent && agent.state === "stopping")) {
-        throw new SyscallError("conflict", `Cannot spawn: ${caller.label} is ending`);
-      }
-      return await this.#create(request, caller, admission);
-    } catch (error) {
-      throw failed(error);
+      return await this.#create(request, caller, admission, release);
     } finally {
+      release();
+    }
+  }
+
+  /** Counts an agent that is not there yet. Returns the undo, for when it is there or will never be. */
+  #reserve(caller: Principal): () => void {
+    this.#spawning.set(caller, (this.#spawning.get(caller) ?? 0) + 1);
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
       const left = this.#spawning.get(caller)! - 1;
       if (left > 0) this.#spawning.set(caller, left);
       else this.#spawning.delete(caller);
-    }
+    };
+  }
+
+  /** Whoever asked may have ended while his request was looked at, and the kernel too: nobody would stop such an agent. */
+  #checkWanted(caller: Principal): void {
+    if (this.#closed) throw new SyscallError("unavailable", "Cannot spawn: the kernel is stopping");
+    const agent = this.#agentOf(caller);
+    if (!caller.gone && agent?.state !== "stopping" && !agent?.ended) return;
+    throw new SyscallError("conflict", `Cannot spawn: ${caller.label} is ending`);
   }
 
   /** The steps a spawn would take, without taking them. Everything is checked as for a real one. */
@@ -300,6 +326,8 @@ export class Agents {
     this.#closed = true;
     const live = [...this.#agents.values()].filter((agent) => !agent.ended);
     await Promise.all(live.map((agent) => agent.stop({ by: 0 })));
+    // A spawn under way sees that the kernel stops, and takes back what it has done.
+    await Promise.allSettled(this.#underWay);
   }
 
   /** Ends every agent at once, without waiting. */
@@ -308,7 +336,13 @@ export class Agents {
     for (const agent of this.#agents.values()) if (!agent.ended) agent.abandon();
   }
 
-  async #create(request: SpawnRequest, caller: Principal, admission: Admission): Promise<Agent> {
+  async #create(
+    request: SpawnRequest,
+    caller: Principal,
+    admission: Admission,
+    release: () => void,
+  ): Promise<Agent> {
+    this.#checkWanted(caller);
     const { principals, runDir } = this.#options;
     const principal = principals.create("agent", {
       authority: new Authority(admission.policy, admission.parentAuthority ?? undefined),
@@ -351,7 +385,8 @@ export class Agents {
       await this.#files.makeMountPoints(places, wanted, layout);
       this.#confined.set(principal, { view: plan.view, request: confinement });
       principal.onGone(() => this.#confined.delete(principal));
-      return await this.#start(new Agent(this.#host, { principal, spawner: caller, plan }));
+      this.#checkWanted(caller);
+      return await this.#start(new Agent(this.#host, { principal, spawner: caller, plan }), release);
     } catch (error) {
       principal.dispose();
       throw error;
@@ -366,8 +401,9 @@ export class Agents {
     await this.#files.give(path, layout);
   }
 
-  async #start(agent: Agent): Promise<Agent> {
+  async #start(agent: Agent, release: () => void): Promise<Agent> {
     this.#agents.set(agent.id, agent);
+    release();
     try {
       await agent.start();
     } catch (error) {
@@ -571,8 +607,10 @@ export class Agents {
     return [...this.#agents.values()].filter((agent) => agent.spawner === principal && !agent.ended);
   }
 
+  /** Those under way included. */
   #liveCount(): number {
     let count = 0;
+    for (const spawning of this.#spawning.values()) count += spawning;
     for (const agent of this.#agents.values()) if (!agent.ended) count++;
     return count;
   }
