@@ -4,7 +4,15 @@
  *
  * @module
  */
-import { lstatSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Log } from "./log.ts";
@@ -22,7 +30,7 @@ const OWNER_FILE = "kernel.pid";
 export function makeRunDir(log: Log): RunDir {
   sweep(log);
   const path = mkdtempSync(join(tmpdir(), PREFIX));
-  writeFileSync(join(path, OWNER_FILE), `${Deno.pid} ${startOf(Deno.pid)}`, { mode: 0o600 });
+  writeFileSync(join(path, OWNER_FILE), `${Deno.pid} ${startOf(Deno.pid)} ${numbering()}`, { mode: 0o600 });
   return { path, remove: () => removeTree(path, log) };
 }
 
@@ -48,9 +56,22 @@ function ownerIsAlive(file: string): boolean {
     const made = lstatSync(join(file, ".."), { throwIfNoEntry: false })?.mtimeMs ?? 0;
     return Date.now() - made < 60_000;
   }
-  const [pid, start] = text.split(" ");
+  const [pid, start, where = ""] = text.split(" ");
+  // A kernel in another container may share this directory: by its number nobody here can tell whether it lives.
+  if (where !== numbering()) return true;
   // The start time tells a later process of the same number from the one that wrote it.
   return startOf(Number(pid)) === start;
+}
+
+/** Which namespace gives processes their numbers here; empty where there are none. See pid_namespaces(7). */
+function numbering(): string {
+  if (Deno.build.os !== "linux") return "";
+  try {
+    return readlinkSync("/proc/self/ns/pid");
+  } catch {
+    // Deno hides /proc from a kernel that may not do everything; startOf() finds nothing there either.
+    return "";
+  }
 }
 
 /** When a process started, in the machine's ticks; empty when there is no such process. */

@@ -220,7 +220,7 @@ Deno.test("in a sandbox everything has its usual name, and the process and the f
     }
     ok(request.mounts.some(({ target, mode }) => target === project && mode === "ro"));
     const read = request.argv.find((word) => word.startsWith("--allow-read="))!.split("=")[1]!.split(",");
-    deepStrictEqual(read.sort(), ["/tmp", "/work", project].sort());
+    deepStrictEqual(read.sort(), ["/run/clove/clove.sock", "/tmp", "/work", project].sort());
   }));
 
 Deno.test("a missing script or program is told as such", () =>
