@@ -86,9 +86,14 @@ export const COMMANDS: Readonly<Record<string, Entry>> = {
     load: async () => (await import("./commands/events.ts")).events,
   },
   perms: {
-    usage: "show|set ...",
+    usage: "show|set|grant|revoke|explain ...",
     summary: "show and change what an agent may do",
     load: async () => (await import("./commands/perms.ts")).perms,
+  },
+  approvals: {
+    usage: "[list|show|answer] ...",
+    summary: "see what agents ask for, and answer",
+    load: async () => (await import("./commands/approvals.ts")).approvals,
   },
   secret: {
     usage: "set|list|remove ...",

@@ -1,10 +1,11 @@
 import { resolve } from "node:path";
 import type { AgentSpawnParams } from "@clove/sdk";
 import { AGENT_HELP, AGENT_OPTIONS, agentParams } from "../agent_options.ts";
+import { startAsking } from "../asking.ts";
 import { superviseRun } from "../attached.ts";
 import type { Command } from "../command.ts";
 import { reachOrStart } from "../connection.ts";
-import { STATUS } from "../exit.ts";
+import { STATUS, UsageError } from "../exit.ts";
 import { learning, tellLearned } from "../learning.ts";
 import { splitProgram } from "../options.ts";
 import { findProgram } from "../program.ts";
@@ -16,6 +17,7 @@ const OPTIONS = {
   tty: { type: "boolean", short: "t" },
   record: { type: "string" },
   learn: { type: "string" },
+  ask: { type: "boolean" },
   explain: { type: "boolean" },
 } as const;
 
@@ -37,6 +39,7 @@ ${AGENT_HELP}  -t, --tty            give it a terminal, for programs that people
   --record FILE        record this run for "clove replay"; .gz compresses
   --learn FILE         let it do nearly everything within its walls, and write the smallest
                        policy for what it did, for --policy FILE
+  --ask                put what it asks for to you, here at the terminal
   --explain            print the steps that would be taken, and take none
   --help               print this
 
@@ -61,7 +64,12 @@ Ctrl-C stops the agent in order, a second one ends it at once.
       await print(steps.map((step) => `${printable(step)}\n`).join(""));
       return STATUS.ok;
     }
-    const status = await superviseRun(reached.clove, params, values.tty ?? false);
+    if (values.ask && values.tty) {
+      throw new UsageError("Cannot ask with --ask while the terminal is the program's, leave out --tty");
+    }
+    const asking = values.ask ? await startAsking(reached.clove) : null;
+    const status = await superviseRun(reached.clove, params, values.tty ?? false)
+      .finally(() => asking?.stop());
     if (learn !== undefined) await tellLearned(learn);
     return status;
   },
