@@ -76,7 +76,7 @@ function pathRulesBy(evidence: Evidence, { roots, project }: RunFacts, siblings:
     ),
     roots,
     siblings,
-  );
+  ).filter(({ path }, _, all) => !all.some((other) => other.path !== path && isWithin(other.path, path)));
   const rules = [
     ...[...reads, ...lists, ...looks].map((place) => fileRule("fs.read", place)),
     ...writes.map((place) => fileRule("fs.write", place)),

@@ -62,7 +62,7 @@ class Watcher {
   #root: number | null = null;
   /** Paths that were made, exchanged or removed: when the program starts again they are others, or not there. */
   readonly #made = new Set<string>();
-  /** The agent's own program is started first, and needs no rule. */
+  /** Whether the first call was seen. */
   #started = false;
 
   constructor(options: WatchOptions) {
@@ -71,6 +71,8 @@ class Watcher {
 
   look(call: NotifiedCall): void {
     try {
+      // The start of the agent's own program: it needs no rule, and init, whose memory it is in, lets nobody look.
+      if (!this.#started) return void (this.#started = true);
       this.#root ??= openDescriptor(`/proc/${call.tid}/root`, "path");
       if (this.#isIgnored(call.tid)) return;
       const changed: string[] = [];
@@ -113,9 +115,6 @@ class Watcher {
   }
 
   #run(found: Found | null, path: string, example: string): void {
-    const first = !this.#started;
-    this.#started = true;
-    if (first) return;
     if (found === null) return this.#missing(path, example);
     if (this.#options.ignored !== null) return;
     this.#options.evidence.addFile("run", found.path, false, example);

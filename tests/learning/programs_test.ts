@@ -9,7 +9,7 @@ import type { AgentSpawnParams } from "@clove/sdk";
 import { lacks } from "../facilities.ts";
 import { type Rig, rig } from "./fixture.ts";
 
-const ignore = lacks("linux", "root", "landlock", "seccomp");
+const ignore = lacks("linux", "landlock", "seccomp");
 
 /** A program, and how to make the place ready for one run of it. */
 interface Subject {
