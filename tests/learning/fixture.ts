@@ -39,10 +39,10 @@ export interface Rig extends AsyncDisposable {
 
 /** Starts it. */
 export async function rig(): Promise<Rig> {
-  const directory = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "clove-learning-" });
-  await Deno.chmod(directory, 0o755);
   const kernel = await startKernel({ data: null, logLevel: "error" });
   const clove = await connect({ transport: kernel.connect() });
+  const directory = await Deno.makeTempDir({ dir: "/var/tmp", prefix: "clove-learning-" });
+  await Deno.chmod(directory, 0o755);
   const run = async (params: AgentSpawnParams): Promise<Ended> => {
     const { output, ended } = await clove.agents.run(params);
     let text = "";
