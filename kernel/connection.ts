@@ -175,7 +175,9 @@ export class Connection implements Channel {
       if (read) this.#wire.resume();
       else this.#wire.pause();
     }
-    if (this.#peerEnded && this.#waiting.length === 0 && this.#running.size === 0) this.#wire.end();
+    if (!this.#peerEnded || this.#waiting.length > 0) return;
+    this.#streams.starve();
+    if (this.#running.size === 0) this.#wire.end();
   }
 
   #handle(frame: Frame): void {

@@ -465,6 +465,12 @@ class RunningKernel implements Kernel {
       else socket.destroy();
     };
     const server = await this.#listen(path, accept, LIMITS.backlogPerAgent);
-    return () => server.close();
+    return () => {
+      // The agent has ended for good: whoever still holds a connection of it speaks for nobody.
+      for (const connection of this.#connections) {
+        if (connection.principal === principal) connection.destroy();
+      }
+      return server.close();
+    };
   }
 }

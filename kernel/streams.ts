@@ -47,6 +47,8 @@ class Push implements PushWriter {
 export class Streams {
   readonly #open = new Map<number, Stream>();
   readonly #send: Send;
+  /** True when no more credit can come. */
+  #starved = false;
 
   /** @param send Puts a frame on the wire. */
   constructor(send: Send) {
@@ -66,6 +68,12 @@ export class Streams {
     return {
       write: async (json, tail) => {
         while (stream.credit <= 0 && !signal.aborted) {
+          if (this.#starved) {
+            throw new SyscallError(
+              "cancelled",
+              "Cannot go on: the client ended its side without more credit",
+            );
+          }
           await new Promise<void>((resolve) => stream.wake = resolve);
           stream.wake = null;
         }
@@ -112,6 +120,13 @@ export class Streams {
     if (stream.credit <= 0) return;
     stream.wake?.();
     stream.push?.onReady?.();
+  }
+
+  /** The client has ended its side: what waits for its credit waits in vain, and nobody would see it go. */
+  starve(): void {
+    if (this.#starved) return;
+    this.#starved = true;
+    for (const stream of this.#open.values()) stream.wake?.();
   }
 
   /** The client ends a subscription. */

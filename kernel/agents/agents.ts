@@ -86,6 +86,11 @@ export interface AgentsOptions {
   ) => Promise<() => Promise<void>>;
   /** Keeps what agents write beyond the kernel's life; absent keeps it in memory only. */
   readonly output?: OutputFiles | null;
+  /** Told of each agent before it starts, with the trace in its environment, and of what happens to it. */
+  readonly watcher?: {
+    born(agent: Agent, traceparent: string): void;
+    happened(agent: Agent, what: AgentNews, data: Readonly<Record<string, unknown>>): void;
+  };
   /** Serves a private Unix socket, mode 0600. Resolves with its end. */
   readonly listenPrivate: (path: string, principal: Principal) => Promise<() => Promise<void>>;
 }
@@ -95,7 +100,7 @@ export interface Confinement {
   readonly view: View;
   readonly request: Pick<
     LaunchRequest,
-    "mounts" | "rules" | "network" | "sandboxed" | "limits" | "require" | "env" | "cwd"
+    "mounts" | "rules" | "network" | "sandboxed" | "limits" | "shares" | "require" | "env" | "cwd"
   >;
 }
 
@@ -200,7 +205,7 @@ export class Agents {
     };
   }
 
-  /** Whoever asked may have ended while his request was looked at, and the kernel too: nobody would stop such an agent. */
+  /** Whoever asked may have ended meanwhile, and the kernel too: nobody would stop such an agent. */
   #checkWanted(caller: Principal): void {
     if (this.#closed) throw new SyscallError("unavailable", "Cannot spawn: the kernel is stopping");
     const agent = this.#agentOf(caller);
@@ -302,7 +307,9 @@ export class Agents {
         `Cannot run a command for ${principal.label}: it has no place on this machine`,
       );
     }
-    return { view: confined.view, request: confined.request(agent.limits) };
+    // Its commands use up what it may use itself.
+    const shares = agent.process?.cgroup ?? undefined;
+    return { view: confined.view, request: { ...confined.request(agent.limits), shares } };
   }
 
   /** The agent a process of this machine belongs to; undefined when it belongs to none. */
@@ -386,7 +393,9 @@ export class Agents {
       this.#confined.set(principal, { view: plan.view, request: confinement });
       principal.onGone(() => this.#confined.delete(principal));
       this.#checkWanted(caller);
-      return await this.#start(new Agent(this.#host, { principal, spawner: caller, plan }), release);
+      const agent = new Agent(this.#host, { principal, spawner: caller, plan });
+      this.#options.watcher?.born(agent, request.env?.TRACEPARENT ?? "");
+      return await this.#start(agent, release);
     } catch (error) {
       principal.dispose();
       throw error;
@@ -629,9 +638,10 @@ export class Agents {
   }
 
   #tell(agent: Agent, what: AgentNews, data: Record<string, unknown>): void {
-    const { events, audit, mail, log } = this.#options;
+    const { events, audit, mail, log, watcher } = this.#options;
     const details = { agent_id: agent.id, name: agent.name, agent_name: agent.name, ...data };
     events.emit(what, details);
+    watcher?.happened(agent, what, data);
     audit.write({
       category: what === "RESOURCE_WARNING" ? "RESOURCE" : "AGENT_LIFECYCLE",
       event_type: what === "AGENT_EXITED" && agent.killedBy !== null ? "AGENT_KILLED" : what,
