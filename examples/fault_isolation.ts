@@ -54,7 +54,7 @@ const rows = [
   [
     "cpu-hog",
     "span for 2 s",
-    `${used === null ? "an unknown share" : used.toFixed(2)} of a CPU; ` +
+    `${throttled ? "throttled to " : ""}${used === null ? "an unknown share" : used.toFixed(2)} of a CPU; ` +
     (limited(cpu, "cpu_quota") ? `its limit is ${CPUS}` : "no cgroup here, nothing limits it"),
   ],
   [

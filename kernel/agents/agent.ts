@@ -13,7 +13,7 @@ import { LIMITS } from "../limits.ts";
 import type { Log } from "../log.ts";
 import type { OutputSink } from "../output/files.ts";
 import { capture } from "./capture.ts";
-import type { Exit, Isolation, Launcher, LaunchRequest, Limits, Process } from "./launch.ts";
+import type { Exit, Isolation, Launcher, LaunchRequest, Limits, Pressure, Process } from "./launch.ts";
 import { OutputLog } from "./output.ts";
 import { decideRestart, NO_HISTORY, type RestartRules } from "./restart.ts";
 import { type AgentState, isFinal } from "./states.ts";
@@ -87,6 +87,7 @@ export class Agent {
   exit: Exit | null = null;
   /** Who stopped it; null when nobody did. */
   killedBy: number | null = null;
+  #stopCause: string | null = null;
   /** Monotonic milliseconds; null while no process runs. */
   #startedAt: number | null = null;
   #history = NO_HISTORY;
@@ -155,13 +156,16 @@ export class Agent {
   /**
    * Stops it for good: SIGTERM, then after the grace period everything it is made of. A second call can only shorten
    * the wait. Resolves when it has ended.
+   *
+   * @param options `cause` is what its end is put down to, in words; absent: what was observed.
    */
-  async stop(options: { by: number; graceMs?: number }): Promise<Exit> {
+  async stop(options: { by: number; graceMs?: number; cause?: string }): Promise<Exit> {
     if (this.ended) return await this.finished;
     if (this.state !== "stopping") {
       const paused = this.state === "paused";
       this.state = "stopping";
       this.killedBy = options.by;
+      this.#stopCause = options.cause ?? null;
       this.#cancelRestart?.();
       if (this.process) await this.#terminate(this.process, paused);
       else if (!this.#starting) this.#endWaiting();
@@ -196,6 +200,11 @@ export class Agent {
   async resume(by: number): Promise<void> {
     await this.#switch("paused", "running", (process) => process.resume());
     this.#host.tell(this, "AGENT_RESUMED", { resumed_by: by });
+  }
+
+  /** Tells that it is near or beyond a limit. */
+  warn(warning: Pressure): void {
+    this.#host.tell(this, "RESOURCE_WARNING", { ...warning });
   }
 
   /** Applies limits to the current run and to those that follow. Resolves with what really holds. */
@@ -255,9 +264,7 @@ export class Agent {
     if (process.stderr) capture(process.stderr, "stderr", this.output, clock, process.channel);
     process.stdin?.on("error", () => {}); // Writing to an agent that is gone: `input` reports it.
     onChannel(process.channel, this.principal);
-    const undo = process.onPressure((warning) => {
-      this.#host.tell(this, "RESOURCE_WARNING", { ...warning });
-    });
+    const undo = process.onPressure((warning) => this.warn(warning));
     process.exited.then((exit) => {
       undo();
       this.#exited(process, exit);
@@ -274,7 +281,11 @@ export class Agent {
     this.#startedAt = null;
     this.output.flush();
     const stopped = this.killedBy !== null;
-    const end: Exit = stopped && exit.reason === "exited" ? { ...exit, reason: "killed" } : exit;
+    const end: Exit = {
+      ...exit,
+      ...(stopped && exit.reason === "exited" ? { reason: "killed" } : {}),
+      ...(this.#stopCause === null ? {} : { cause: this.#stopCause }),
+    };
     this.exit = end;
     this.#host.tell(this, "AGENT_EXITED", this.#exitData(end));
     // What it started goes with it: a restarted agent starts its own again, under the same names.

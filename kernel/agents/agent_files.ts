@@ -4,6 +4,7 @@
  * @module
  */
 import { writeFile } from "node:fs/promises";
+import { usedBytes } from "./disk.ts";
 import type { Layout } from "./launch.ts";
 import {
   copyScript,
@@ -33,6 +34,8 @@ export interface AgentFiles {
   give(path: string, layout: Layout): Promise<void>;
   /** Removes the private directories with all that is in them. */
   remove(places: PrivatePlaces): Promise<void>;
+  /** Counts the bytes in the private directories, up to a bound. Absent: nobody does. */
+  used?(places: PrivatePlaces, most: number): Promise<number>;
 }
 
 /** On the machine's own file system. */
@@ -44,4 +47,5 @@ export const hostFiles: AgentFiles = {
   write: (path, text) => writeFile(path, text, { mode: 0o644 }),
   give,
   remove: removePlaces,
+  used: ({ work, tmp, denoDir }, most) => usedBytes([work, tmp, denoDir], most),
 };

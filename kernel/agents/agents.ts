@@ -39,6 +39,7 @@ import {
   type Limits,
   type Wall,
 } from "./launch.ts";
+import { DiskWatch } from "./disk.ts";
 import { whoIs } from "./peers.ts";
 import { INSIDE, mountsOf, type PrivatePlaces, privatePlaces, viewOf, type Wanted } from "./places.ts";
 import { fileRules } from "./policy_places.ts";
@@ -123,6 +124,7 @@ export class Agents {
   readonly #spawning = new Map<Principal, number>();
   readonly #underWay = new Set<Promise<Agent>>();
   #sdk: Promise<string> | null = null;
+  readonly #disk: DiskWatch;
   #closed = false;
 
   /** Starts nothing. */
@@ -131,6 +133,7 @@ export class Agents {
     this.#options = options;
     this.#files = options.files ?? hostFiles;
     this.launcher = launcher;
+    this.#disk = new DiskWatch(clock, log);
     this.#host = {
       clock,
       random,
@@ -420,6 +423,7 @@ export class Agents {
       this.#agents.delete(agent.id);
       throw error;
     }
+    this.#countFiles(agent);
     this.#tell(agent, "AGENT_SPAWNED", { pid: agent.pid, parent_id: agent.spawner.id, restart_count: 0 });
     const missing = agent.isolation?.missing ?? [];
     if (missing.length > 0 && agent.plan.sandboxed) {
@@ -624,12 +628,33 @@ export class Agents {
     return count;
   }
 
+  #countFiles(agent: Agent): void {
+    const files = this.#files;
+    if (!files.used || agent.ended) return;
+    const places = privatePlaces(this.#options.runDir, agent.id);
+    this.#disk.add({
+      id: agent.id,
+      get limit() {
+        return agent.limits.disk ?? null;
+      },
+      used: (most) => files.used!(places, most),
+      warn: (warning) => agent.warn(warning),
+      exceeded: (warning) => {
+        agent.warn(warning);
+        // Asking it nicely would let it go on writing.
+        agent.stop({ by: 0, graceMs: 0, cause: `stopped by the disk limit, ${warning.limit} bytes` })
+          .catch((cause) => this.#options.log.error("an agent could not be stopped", { cause }));
+      },
+    });
+  }
+
   async #stopChildren(principal: Principal): Promise<void> {
     await Promise.all(this.#childrenOf(principal).map((child) => child.stop({ by: principal.id })));
   }
 
   /** Forgets the oldest of those that ended, and frees what the agent held. */
   #released(agent: Agent): void {
+    this.#disk.remove(agent.id);
     agent.principal.dispose();
     const ended = [...this.#agents.values()].filter((other) => other.ended);
     for (const old of ended.slice(0, Math.max(0, ended.length - LIMITS.endedAgents))) {

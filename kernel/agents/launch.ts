@@ -38,6 +38,20 @@ export interface Limits {
   readonly cpu_period: number;
   /** Relative weight, 1024 is normal, for `cpu.weight`. */
   readonly cpu_shares: number;
+  /** Bytes from which on the kernel slows the agent down and takes memory back, for `memory.high`. */
+  readonly memory_high?: number | null;
+  /** Bytes of swap beside `memory`, for `memory.swap.max`. Absent: none where memory is limited. */
+  readonly memory_swap?: number | null;
+  /** Bytes a second read from each device that its writable places are on, for `io.max`. */
+  readonly io_read_bps?: number | null;
+  /** Bytes a second written, likewise. */
+  readonly io_write_bps?: number | null;
+  /** Reads a second, likewise. */
+  readonly io_read_iops?: number | null;
+  /** Writes a second, likewise. */
+  readonly io_write_iops?: number | null;
+  /** Bytes in its private directories; the largest size of one file it writes, too. */
+  readonly disk?: number | null;
 }
 
 /** A place of the host that the agent sees. */
@@ -81,6 +95,8 @@ export interface LaunchRequest {
   /** False: an ordinary process was asked for (`sandboxed: false`); walls are then absent by wish, and said so. */
   readonly sandboxed: boolean;
   readonly limits: Limits;
+  /** A cgroup of {@link Process.cgroup}, whose limits the process shares; its own `limits` are then not applied. */
+  readonly shares?: string;
   /** Walls whose absence must refuse the launch. */
   readonly require: readonly Wall[];
   /** `null`: no input (reads see end of file). `pipe`: {@link Process.stdin} is writable. */
@@ -180,7 +196,7 @@ export interface Process {
 
 /** A limit that is near or was hit, for RESOURCE_WARNING. */
 export interface Pressure {
-  readonly resource: "memory" | "cpu" | "pids" | "io";
+  readonly resource: "memory" | "cpu" | "pids" | "io" | "disk";
   /** Bytes, processes, or microseconds stalled. */
   readonly used: number;
   readonly limit: number | null;

@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { Limits } from "./launch.ts";
 
 const MIB = 1024 * 1024;
+const GIB = 1024 * MIB;
 /** CPU period of cgroup v2's cpu.max: the kernel accepts 1 ms to 1 s. */
 const PERIOD_MIN_US = 1_000;
 const PERIOD_MAX_US = 1_000_000;
@@ -20,7 +21,19 @@ export const DEFAULT_LIMITS: Limits = {
   cpu_quota: 100_000,
   cpu_period: 100_000,
   cpu_shares: 1024,
+  disk: GIB,
 };
+
+/** Limits that are plain numbers, and absent where nobody asked for them. */
+const PLAIN = [
+  "memory_high",
+  "memory_swap",
+  "io_read_bps",
+  "io_write_bps",
+  "io_read_iops",
+  "io_write_iops",
+  "disk",
+] as const satisfies readonly (keyof Limits)[];
 
 /** Limits as a client writes them; {@link limitsSchema} has the units. */
 export interface LimitsInput {
@@ -32,7 +45,18 @@ export interface LimitsInput {
   readonly cpu_shares?: number;
   readonly cpu_percent?: number;
   readonly cpu?: number;
+  readonly memory_high?: number;
+  readonly memory_swap?: number;
+  readonly io_read_bps?: number;
+  readonly io_write_bps?: number;
+  readonly io_read_iops?: number;
+  readonly io_write_iops?: number;
+  readonly disk?: number;
 }
+
+const bytes = (least: number) => z.int().min(least).optional();
+/** A disk's limit is 64 bits wide; this is what a JSON number carries exactly of that. */
+const rate = z.int().min(1).optional();
 
 /** The `limits` object. Unknown keys are ignored, as in the original. */
 export const limitsSchema: z.ZodType<LimitsInput, LimitsInput> = z.object({
@@ -51,6 +75,19 @@ export const limitsSchema: z.ZodType<LimitsInput, LimitsInput> = z.object({
   cpu_percent: z.number().positive().max(1_000_000).optional()
     .describe("Share of one CPU, 100 is a whole one, more are several; `cpu_quota` wins."),
   cpu: z.number().positive().max(10_000).optional().describe("CPUs; `cpu_quota` and `cpu_percent` win."),
+  memory_high: bytes(1 * MIB).describe(
+    "Bytes above which it is slowed down and its memory taken back, before `memory` ends it. Default none.",
+  ),
+  memory_swap: bytes(0).describe("Bytes of swap it may use besides. Default 0."),
+  io_read_bps: rate.describe(
+    "Bytes a second it reads from each disk of its writable places. Default no limit.",
+  ),
+  io_write_bps: rate.describe("Bytes a second it writes to each, likewise."),
+  io_read_iops: rate.describe("Reads a second from each, likewise."),
+  io_write_iops: rate.describe("Writes a second to each, likewise."),
+  disk: bytes(1 * MIB).describe(
+    "Bytes in its private /work and /tmp, and of one file. It is warned near that, and stopped beyond. Default 1073741824 (1 GiB).",
+  ),
 });
 
 /** Turns the forms into one, with `base` for what is not said. */
@@ -65,7 +102,16 @@ export function resolveLimits(input: LimitsInput, base: Limits = DEFAULT_LIMITS)
       (cpus === undefined ? basis : Math.max(QUOTA_MIN_US, Math.round(cpus * period))),
     cpu_period: period,
     cpu_shares: input.cpu_shares ?? base.cpu_shares,
+    ...plain((name) => input[name] ?? base[name]),
   };
+}
+
+/** Those of the plain limits that somebody asked for. */
+function plain(value: (name: typeof PLAIN[number]) => number | null | undefined): Partial<Limits> {
+  return Object.fromEntries(PLAIN.flatMap((name) => {
+    const found = value(name);
+    return found === undefined ? [] : [[name, found]];
+  }));
 }
 
 /**
@@ -83,6 +129,12 @@ export function exceeds(wanted: Limits, most: Limits): string | null {
   if (beyond(wanted.max_pids, most.max_pids)) {
     return `max_pids ${shown(wanted.max_pids)}, at most ${shown(most.max_pids)}`;
   }
+  for (const name of PLAIN) {
+    // Where nothing is said, swap is none.
+    const none = name === "memory_swap" ? 0 : null;
+    const [want, have] = [wanted[name] ?? none, most[name] ?? none];
+    if (beyond(want, have)) return `${name} ${shown(want)}, at most ${shown(have)}`;
+  }
   const [want, have] = [cpusOf(wanted), cpusOf(most)];
   return beyond(want, have) ? `cpu ${shown(want)}, at most ${shown(have)}` : null;
 }
@@ -96,6 +148,7 @@ export function lesser(a: Limits, b: Limits): Limits {
     cpu_quota: cpu.cpu_quota,
     cpu_period: cpu.cpu_period,
     cpu_shares: Math.min(a.cpu_shares, b.cpu_shares),
+    ...plain((name) => least(a[name] ?? null, b[name] ?? null) ?? undefined),
   };
 }
 

@@ -17,6 +17,11 @@ Deno.test("limits that make no sense are refused with the field's name", () => {
         cpu_percent: -5,
       },
       { memory: 2 ** 60 },
+      { memory_high: 0 },
+      { memory_swap: -1 },
+      { io_read_bps: 0 },
+      { io_write_iops: 2.5 },
+      { disk: 1 },
       { memory_mb: Infinity },
     ]
   ) {
@@ -57,4 +62,20 @@ Deno.test("a child asks for no more than its parent has", () => {
     ...DEFAULT_LIMITS,
     cpu_quota: 50_000,
   });
+});
+
+Deno.test("limits of disks and swap stay what they are, beyond 32 bits too, and what is not said is not there", () => {
+  const input = {
+    io_read_bps: 6 * GIB,
+    io_write_iops: 7,
+    memory_high: 5 * GIB,
+    memory_swap: 0,
+    disk: 9 * GIB,
+  };
+  deepStrictEqual(limits(input), { ...DEFAULT_LIMITS, ...input });
+  deepStrictEqual(resolveLimits({ disk: GIB / 2 }, limits(input)), { ...limits(input), disk: GIB / 2 });
+  match(exceeds(limits({ memory_swap: 1 }), DEFAULT_LIMITS) ?? "", /^memory_swap 1, at most 0$/);
+  match(exceeds(limits({ disk: 2 * GIB }), DEFAULT_LIMITS) ?? "", /^disk 2147483648, at most 1073741824$/);
+  match(exceeds(limits({}), limits({ io_read_bps: 5 })) ?? "", /^io_read_bps unlimited, at most 5$/);
+  deepStrictEqual(lesser(limits({ io_read_bps: 5 }), DEFAULT_LIMITS), { ...DEFAULT_LIMITS, io_read_bps: 5 });
 });

@@ -42,9 +42,20 @@ export function readCounters(directory: string, file: string): Readonly<Record<s
   return counters;
 }
 
-/** Total stall time in microseconds of a pressure file's `some` line; 0 where the machine does not keep it. */
-export function readStall(directory: string, resource: "memory" | "cpu" | "io"): number {
-  return Number(/^some .*total=(\d+)/m.exec(readPressure(directory, resource) ?? "")?.[1] ?? 0);
+/**
+ * Total stall time in microseconds, of a pressure file; 0 where the machine does not keep it.
+ *
+ * @param whose `some`: at least one process waited, `full`: all that had something to do.
+ */
+export function readStall(
+  directory: string,
+  resource: "memory" | "cpu" | "io",
+  whose: "some" | "full" = "some",
+): number {
+  for (const line of readPressure(directory, resource)?.split("\n") ?? []) {
+    if (line.startsWith(whose)) return Number(line.slice(line.lastIndexOf("=") + 1));
+  }
+  return 0;
 }
 
 function readPressure(directory: string, resource: string): string | null {

@@ -39,6 +39,29 @@ export function findPlace(mountinfo: string, cgroup: string): CgroupPlace | stri
   return "cgroup v2 is not mounted";
 }
 
+/**
+ * Says in words whose cgroup a kernel divides.
+ *
+ * @param base The cgroup it divides.
+ */
+export function describePlace(
+  base: string,
+  { mount, own }: CgroupPlace,
+  { uid, isRealRoot }: { readonly uid: number; readonly isRealRoot: boolean },
+): string {
+  if (base === mount) {
+    return isRealRoot
+      ? "cgroup v2, the machine's whole hierarchy,"
+      : "cgroup v2, a container's, whose processes are in one leaf of it,";
+  }
+  // systemd gives subtrees away by units: services and scopes with Delegate=yes, and the managers of users.
+  const unit = own.split("/").findLast((name) => /\.(service|scope)$/.test(name));
+  const from = unit === undefined ? "" : ` by systemd to ${unit}`;
+  return uid === 0 && unit === undefined
+    ? "cgroup v2, the kernel's own,"
+    : `cgroup v2, a subtree delegated${from}${uid === 0 ? "" : " to an ordinary user"},`;
+}
+
 /** mountinfo writes blanks, tabs, newlines and backslashes as three octal digits. */
 function unescapeOctal(text: string): string {
   return text.replaceAll(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(parseInt(digits, 8)));

@@ -3,15 +3,19 @@
  *
  * @module
  */
-import type { Limits } from "../agents/launch.ts";
-import { AgentCgroup } from "./cgroup.ts";
+import { AgentCgroup, type AgentCgroupOptions, type ProcessCgroup } from "./cgroup.ts";
 import { readControl, writeControl } from "./cgroup_files.ts";
-import { type CgroupPlace, findPlace } from "./cgroup_place.ts";
+import { ioWanted } from "./cgroup_limits.ts";
+import { type CgroupPlace, describePlace, findPlace } from "./cgroup_place.ts";
 
 /** The controllers that carry limits. */
-const CONTROLLERS = ["memory", "cpu", "pids"] as const;
+const CONTROLLERS = ["memory", "cpu", "pids", "io"] as const;
+/** Those that every agent has; the others are given to agents when the first of them asks for such a limit. */
+const ALWAYS: readonly string[] = CONTROLLERS.filter((controller) => controller !== "io");
 /** Where a kernel goes that sits in the cgroup it wants to divide. */
 const LEAF = "clove-kernel";
+/** Rounds of moving processes, which may fork meanwhile. */
+const MOVES = 8;
 const PREFIX = "clove-";
 
 /** A process may have several launchers. */
@@ -25,6 +29,7 @@ export class CgroupRoot {
   readonly description: string;
   /** The controllers that agents have. */
   readonly controllers: readonly string[];
+  readonly #agents = new Map<string, AgentCgroup>();
   #made = 0;
 
   private constructor(path: string, description: string, controllers: readonly string[]) {
@@ -56,8 +61,8 @@ export class CgroupRoot {
         reasons.push(`Cannot make ${path}: ${error.message}`);
         continue;
       }
-      for (const controller of prepared) writeControl(path, "cgroup.subtree_control", `+${controller}`);
-      const given = words(readControl(path, "cgroup.subtree_control"));
+      for (const controller of ALWAYS) writeControl(path, "cgroup.subtree_control", `+${controller}`);
+      const given = words(readControl(path, "cgroup.controllers"));
       const controllers = CONTROLLERS.filter((controller) => given.includes(controller));
       return new CgroupRoot(path, `${description} at ${path}`, controllers);
     }
@@ -69,9 +74,36 @@ export class CgroupRoot {
    *
    * @throws {Error} When the directory cannot be made.
    */
-  make(name: string, id: number, limits: Limits): AgentCgroup {
+  make(name: string, id: number, options: AgentCgroupOptions): AgentCgroup {
     this.#made++;
-    return new AgentCgroup(`${this.path}/${name}_${id}_${this.#made}`, limits);
+    const path = `${this.path}/${name}_${id}_${this.#made}`;
+    if (ioWanted(options.limits).length > 0) this.limitIo();
+    const cgroup = new AgentCgroup(path, {
+      ...options,
+      beforeIo: () => this.limitIo(),
+      onRemoved: () => this.#agents.delete(path),
+    });
+    this.#agents.set(path, cgroup);
+    return cgroup;
+  }
+
+  /**
+   * Makes a place for a command in an agent's cgroup.
+   *
+   * @returns Null when the agent has ended.
+   */
+  share(path: string): ProcessCgroup | null {
+    try {
+      return this.#agents.get(path)?.command() ?? null;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return null;
+      throw error;
+    }
+  }
+
+  /** Gives agents the controller of disks; where there is none, its file will be missing. */
+  limitIo(): void {
+    if (this.controllers.includes("io")) writeControl(this.path, "cgroup.subtree_control", "+io");
   }
 
   /** Removes the kernel's directory; agents must have ended. */
@@ -98,14 +130,19 @@ interface Candidate {
 }
 
 /** Places to try: the kernel's own cgroup, then, as root, the top of what is mounted. */
-function candidates({ mount, own }: CgroupPlace): readonly Candidate[] {
-  if (own === mount) return [{ base: mount, description: "cgroup v2, the top of what is mounted," }];
-  const mine: Candidate = {
-    base: own,
-    description: Deno.uid() === 0 ? "cgroup v2, the kernel's own," : "cgroup v2, a delegated subtree",
-  };
-  if (Deno.uid() !== 0) return [mine];
-  return [mine, { base: mount, description: "cgroup v2, the top of what is mounted," }];
+function candidates(place: CgroupPlace): readonly Candidate[] {
+  const { mount, own } = place;
+  const uid = Deno.uid() ?? 0;
+  const bases = own === mount || uid !== 0 ? [own] : [own, mount];
+  return bases.map((base) => ({
+    base,
+    description: describePlace(base, place, { uid, isRealRoot: isRealRoot(base) }),
+  }));
+}
+
+/** Only the hierarchy's real root may hold processes beside children with controllers; it has no type. */
+function isRealRoot(base: string): boolean {
+  return readControl(base, "cgroup.type") === null;
 }
 
 /**
@@ -116,24 +153,32 @@ function candidates({ mount, own }: CgroupPlace): readonly Candidate[] {
 function prepare(base: string, isTop: boolean): readonly string[] | string {
   const offered = words(readControl(base, "cgroup.controllers"));
   const wanted = CONTROLLERS.filter((controller) => offered.includes(controller));
-  if (wanted.length === 0) {
-    return `${base} has none of the controllers ${CONTROLLERS.join(", ")}: ` +
+  if (!wanted.some((controller) => ALWAYS.includes(controller))) {
+    return `${base} has none of the controllers ${ALWAYS.join(", ")}: ` +
       "they are not delegated, or mounted as version 1";
   }
   sweep(base);
-  // Only the hierarchy's real root may hold processes beside children with controllers; it has no type.
-  const isRealRoot = readControl(base, "cgroup.type") === null;
-  if (!isRealRoot) {
-    const problem = emptyOut(base, isTop);
+  const crowded = !isRealRoot(base);
+  let problem: string | null = null;
+  for (let round = 0; round < MOVES; round++) {
+    problem = crowded ? emptyOut(base, isTop) : null;
     if (problem !== null) return problem;
+    problem = enable(base, wanted);
+    // Somebody forked between the last move and now: EBUSY.
+    if (problem === null || !crowded || words(readControl(base, "cgroup.procs")).length === 0) break;
   }
+  return problem ?? wanted;
+}
+
+function enable(base: string, wanted: readonly string[]): string | null {
   const enabled = words(readControl(base, "cgroup.subtree_control"));
   for (const controller of wanted) {
     if (enabled.includes(controller)) continue;
     const problem = writeControl(base, "cgroup.subtree_control", `+${controller}`);
-    if (problem !== null) return problem;
+    // Not every machine lets its disks be limited; that is told of an agent that asks for it.
+    if (problem !== null && ALWAYS.includes(controller)) return problem;
   }
-  return wanted;
+  return null;
 }
 
 /** Moves the processes of a cgroup to a leaf of it: this kernel's own, and in a container, where all is ours, all. */
@@ -144,8 +189,12 @@ function emptyOut(base: string, isTop: boolean): string | null {
       "(systemd-run --scope -p Delegate=yes)";
   }
   for (const pid of inner) {
+    if (pid === "0") {
+      return `${base} holds processes of another pid namespace, which cannot be moved out of it`;
+    }
     const problem = moveToLeaf(base, pid);
-    if (problem !== null) return problem;
+    // Whoever ended meanwhile is in nobody's way.
+    if (problem !== null && isAlive(pid)) return problem;
   }
   return null;
 }

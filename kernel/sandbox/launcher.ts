@@ -17,9 +17,10 @@ import {
   WALLS,
 } from "../agents/launch.ts";
 import { type Availability, findWalls, type TrialFailure } from "./availability.ts";
-import type { AgentCgroup } from "./cgroup.ts";
+import type { ProcessCgroup } from "./cgroup.ts";
 import { CgroupRoot } from "./cgroup_root.ts";
 import { type Choice, chooseWalls, refuseMissing } from "./choice.ts";
+import { deviceOf } from "./devices.ts";
 import { type MachineFacts, readMachineFacts } from "./facts.ts";
 import { IdMaps } from "./idmap.ts";
 import { describeIsolation } from "./isolation.ts";
@@ -67,6 +68,7 @@ export class SandboxLauncher implements Launcher {
   readonly #off: ReadonlyMap<Wall, string>;
   readonly #cgroups: CgroupRoot | string;
   #available: Promise<Availability> | undefined;
+  #ownDevice: string | null | undefined;
 
   /** Looks at the machine; starts nothing yet. */
   constructor({ runDir, log = () => {}, cgroup = "auto", without = [] }: SandboxOptions) {
@@ -199,19 +201,35 @@ export class SandboxLauncher implements Launcher {
     );
   }
 
-  #makeCgroup(request: LaunchRequest): AgentCgroup {
-    if (typeof this.#cgroups === "string") {
-      throw new TypeError("Cannot make a cgroup: there is no root for it");
+  #makeCgroup(request: LaunchRequest): ProcessCgroup {
+    const root = this.#cgroups;
+    if (typeof root === "string") throw new TypeError("Cannot make a cgroup: there is no root for it");
+    const { name, id, limits, shares } = request;
+    const cgroup = shares === undefined
+      ? root.make(name, id, { limits, devices: this.#devices(request) })
+      : root.share(shares);
+    if (!cgroup) {
+      throw new LaunchError(`Cannot start ${JSON.stringify(name)}: the agent it is for has ended`, {
+        step: "make a cgroup",
+      });
     }
-    const cgroup = this.#cgroups.make(request.name, request.id, request.limits);
     if (cgroup.missing.length === 0 || !request.require.includes("cgroup")) return cgroup;
     const missing = cgroup.missing.join(", ");
     cgroup.remove().catch((error: unknown) => this.#log(`a cgroup stays behind: ${String(error)}`));
     throw new LaunchError(
-      `Cannot start ${JSON.stringify(request.name)} with the wall cgroup: ${missing} could not be applied, ` +
+      `Cannot start ${JSON.stringify(name)} with the wall cgroup: ${missing} could not be applied, ` +
         "delegate these controllers",
       { step: "require cgroup", refused: true },
     );
+  }
+
+  /** The disks of its writable places; those of our own directory are all on one. */
+  #devices({ mounts }: LaunchRequest): readonly (string | null)[] {
+    const places = mounts.filter(({ mode }) => mode === "rw").map(({ source }) => source);
+    const others = places.filter((place) => !place.startsWith(`${this.#runDir}/`));
+    const devices = others.map(deviceOf);
+    if (others.length < places.length) devices.push(this.#ownDevice ??= deviceOf(this.#runDir));
+    return [...new Set(devices)];
   }
 
   /** Where no cgroup counts processes, the kernel's older limits do, as well as they can. */

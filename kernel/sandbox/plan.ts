@@ -267,7 +267,7 @@ function kindOf(mount: Mount, sources: PlanInput["sources"]): "directory" | "fil
   throw new LaunchError(`Cannot mount ${JSON.stringify(mount.source)}: it does not exist`, { step: "plan" });
 }
 
-function limitSteps({ facts, processes, userNamespace }: PlanInput): Step[] {
+function limitSteps({ request, facts, processes, userNamespace }: PlanInput): Step[] {
   const limit = (resource: Extract<Step, { do: "limit" }>["resource"], soft: number, hard: number): Step => {
     const most = facts.hardLimits[resource] ?? Infinity;
     return { do: "limit", resource, soft: Math.min(soft, most), hard: Math.min(hard, most) };
@@ -277,6 +277,9 @@ function limitSteps({ facts, processes, userNamespace }: PlanInput): Step[] {
     limit("NOFILE", OPEN_FILES.soft, OPEN_FILES.hard),
     limit("MSGQUEUE", MESSAGE_QUEUE_BYTES, MESSAGE_QUEUE_BYTES),
     limit("NICE", 0, 0),
+    ...(typeof request.limits.disk === "number"
+      ? [limit("FSIZE", request.limits.disk, request.limits.disk)]
+      : []),
     limit("RTPRIO", 0, 0),
     // The machine counts processes by user; only in a user namespace an agent's are counted apart from the others'.
     ...(processes === null || !userNamespace ? [] : [limit("NPROC", processes, processes)]),

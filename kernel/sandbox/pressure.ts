@@ -1,8 +1,14 @@
 /**
  * Tells when an agent comes near its limits: compares what its cgroup counts now with what it counted before.
  *
- * The files are read once a second, for agents somebody listens to: a watch on each of them would cost a thread of
- * Deno's and an inotify instance, of which a user has 128.
+ * The files are read once a second, and for an agent that did nothing since the last time only one of them. A watch on
+ * each would cost a thread of Deno's and an inotify instance, of which a user has 128; and the descriptor of a PSI
+ * trigger can only be polled, which Deno's reactor does not do for files. The totals that a trigger goes by are in the
+ * same files, so comparing two of them over a second tells the same.
+ *
+ * It also ends what is stuck. Linux kills for memory only when nothing can be taken back; an agent whose data fills its
+ * limit but for a few pages makes it take back and read again the pages of the agent's own program, for minutes or for
+ * ever. An agent that for {@link STUCK_MS} did little else is ended, as by its memory limit.
  *
  * @module
  */
@@ -15,8 +21,20 @@ export const LOOK_MS = 1000;
 const NEAR_LIMIT = 0.9;
 /** Part of the time between two looks spent stalled. */
 const STALLED = 0.2;
+/** The same for waiting for a CPU, which is no harm in small parts. */
+const STALLED_CPU = 0.5;
 /** Part of the CPU periods in which the quota ran out. */
 const THROTTLED = 0.5;
+/** Part of the memory limit taken by what cannot be taken back: an agent that only reads much is not stuck. */
+const STUCK_HELD = 0.75;
+/** Part of the time in which all of an agent waited for memory: enough to be stuck. */
+const STUCK_WAITING = 0.5;
+/** Or: so many pages a second of programs and other mapped files are read again … */
+const STUCK_FAULTS = 32;
+/** … and of the CPU time only this part was the program's own, the rest went into finding pages to give up. */
+const STUCK_PROGRESS = 0.15;
+/** So long it has to last. A better second makes up for a bad one. */
+const STUCK_MS = 3000;
 
 /** What a cgroup counts at one moment. */
 export interface Counters {
@@ -33,6 +51,15 @@ export interface Counters {
   readonly cpu: Readonly<Record<string, number>>;
   /** Microseconds stalled so far. */
   readonly stalled: { readonly memory: number; readonly cpu: number; readonly io: number };
+  /** Microseconds in which all processes of the agent together waited for memory. */
+  readonly waited: number;
+  /** Of memory.stat, near the limit; null elsewhere, for the file is long. */
+  readonly reclaim: {
+    /** Bytes that cannot be taken back without swap: all but the pages of files, and caches of the kernel's. */
+    readonly held: number;
+    /** Pages that had to be read before the program could go on. */
+    readonly faults: number;
+  } | null;
 }
 
 /** Reads them all. */
@@ -42,10 +69,11 @@ export function readAll(directory: string, atMs: number): Counters {
     const text = readControl(directory, file) ?? "max";
     return text === "max" ? null : Number(text);
   };
+  const usage = { memory: number("memory.current"), memoryLimit: limit("memory.max") };
   return {
     atMs,
-    memory: number("memory.current"),
-    memoryLimit: limit("memory.max"),
+    ...usage,
+    reclaim: isNear(usage) ? readReclaim(directory) : null,
     pids: number("pids.current"),
     pidsLimit: limit("pids.max"),
     memoryEvents: readCounters(directory, "memory.events"),
@@ -56,7 +84,15 @@ export function readAll(directory: string, atMs: number): Counters {
       cpu: readStall(directory, "cpu"),
       io: readStall(directory, "io"),
     },
+    waited: readStall(directory, "memory", "full"),
   };
+}
+
+function readReclaim(directory: string): Counters["reclaim"] {
+  const stat = readCounters(directory, "memory.stat");
+  const held = ["anon", "shmem", "kernel_stack", "pagetables", "slab_unreclaimable"]
+    .reduce((sum, name) => sum + (stat[name] ?? 0), 0);
+  return { held, faults: stat.pgmajfault ?? 0 };
 }
 
 /** The warnings that follow from two looks. Pure. */
@@ -92,9 +128,11 @@ export function warnings(before: Counters, now: Counters): readonly Pressure[] {
     const detail = `the CPU quota ran out in ${throttled} of ${periods} periods`;
     found.push({ resource: "cpu", used, limit: null, percent: percent(throttled, periods), detail });
   }
-  for (const resource of ["memory", "io"] as const) {
+  for (const resource of ["memory", "cpu", "io"] as const) {
     const used = now.stalled[resource] - before.stalled[resource];
-    if (elapsedUs <= 0 || used / elapsedUs < STALLED) continue;
+    // Who is throttled waits for a CPU too, and was told so.
+    if (resource === "cpu" && found.some((told) => told.resource === "cpu")) continue;
+    if (elapsedUs <= 0 || used / elapsedUs < (resource === "cpu" ? STALLED_CPU : STALLED)) continue;
     const share = percent(used, elapsedUs);
     found.push({
       resource,
@@ -107,7 +145,7 @@ export function warnings(before: Counters, now: Counters): readonly Pressure[] {
   return found;
 }
 
-function isNear({ memory, memoryLimit }: Counters): boolean {
+function isNear({ memory, memoryLimit }: Pick<Counters, "memory" | "memoryLimit">): boolean {
   return memoryLimit !== null && memory >= NEAR_LIMIT * memoryLimit;
 }
 
@@ -115,51 +153,87 @@ function times(count: number): string {
   return count === 1 ? "once" : `${count} times`;
 }
 
+/** Whether an agent was busy with nothing but its lack of memory between two looks. Pure. */
+export function isStuck(before: Counters, now: Counters): boolean {
+  const elapsedUs = (now.atMs - before.atMs) * 1000;
+  if (before.reclaim === null || now.reclaim === null || elapsedUs <= 0) return false;
+  if (now.reclaim.held < STUCK_HELD * now.memoryLimit!) return false;
+  if (now.waited - before.waited >= STUCK_WAITING * elapsedUs) return true;
+  const used = (name: string): number => (now.cpu[name] ?? 0) - (before.cpu[name] ?? 0);
+  const faults = now.reclaim.faults - before.reclaim.faults;
+  return faults >= (STUCK_FAULTS * elapsedUs) / 1e6 &&
+    used("user_usec") <= STUCK_PROGRESS * used("usage_usec");
+}
+
 type Listener = (warning: Pressure) => void;
 
 /** The same warning is told again after this long: what goes on needs no reminder every second. */
 const QUIET_MS = 10_000;
 
-/** Looks at one cgroup as long as somebody listens. */
+/** Looks at one cgroup. */
 export class PressureWatch implements Disposable {
   readonly #directory: string;
   readonly #listeners = new Set<Listener>();
+  readonly #onStuck: () => void;
   #timer: ReturnType<typeof setInterval> | undefined;
   #before: Counters | undefined;
+  #stuckMs = 0;
   /** When a kind of warning was told last. */
   readonly #told = new Map<string, number>();
 
-  /** @param directory The cgroup's. */
-  constructor(directory: string) {
+  /**
+   * @param directory The cgroup's.
+   * @param onStuck Called once, when memory was so short for a while that nothing went on.
+   */
+  constructor(directory: string, onStuck: () => void) {
     this.#directory = directory;
+    this.#onStuck = onStuck;
+  }
+
+  /** Looks from now on, though nobody listens. */
+  start(): void {
+    if (this.#timer !== undefined) return;
+    this.#before = readAll(this.#directory, performance.now());
+    this.#timer = setInterval(() => this.#tick(), LOOK_MS);
+    Deno.unrefTimer(Number(this.#timer));
   }
 
   /** Adds a listener; returns the undo. */
   add(listener: Listener): () => void {
     this.#listeners.add(listener);
-    if (this.#timer === undefined) {
-      this.#before = readAll(this.#directory, performance.now());
-      this.#timer = setInterval(() => this.look(), LOOK_MS);
-      Deno.unrefTimer(Number(this.#timer));
-    }
-    return () => {
-      this.#listeners.delete(listener);
-      if (this.#listeners.size === 0) this[Symbol.dispose]();
-    };
+    this.start();
+    return () => this.#listeners.delete(listener);
+  }
+
+  #tick(): void {
+    // Whoever did not run at all did not come nearer to anything: time spent on reclaim and page faults counts as well.
+    const { usage_usec } = readCounters(this.#directory, "cpu.stat");
+    if (usage_usec !== undefined && usage_usec === this.#before?.cpu.usage_usec) return;
+    this.look();
   }
 
   /** Looks once and tells. */
   look(): void {
-    if (!this.#before) return;
+    const before = this.#before;
+    if (!before) return;
     const now = readAll(this.#directory, performance.now());
-    const found = warnings(this.#before, now);
+    const found = warnings(before, now);
     this.#before = now;
+    this.#judge(before, now);
     for (const warning of found) {
       const kind = warning.detail.replaceAll(/\d+/g, "#");
       if (now.atMs - (this.#told.get(kind) ?? -Infinity) < QUIET_MS) continue;
       this.#told.set(kind, now.atMs);
       for (const listener of this.#listeners) listener(warning);
     }
+  }
+
+  #judge(before: Counters, now: Counters): void {
+    const elapsed = now.atMs - before.atMs;
+    this.#stuckMs = Math.max(0, this.#stuckMs + (isStuck(before, now) ? elapsed : -elapsed));
+    if (this.#stuckMs < STUCK_MS) return;
+    this.#stuckMs = 0;
+    this.#onStuck();
   }
 
   /** Stops looking. */

@@ -6,7 +6,7 @@
 import type { Server, Socket } from "node:net";
 import { type SignalName, SIGNALS } from "../../ffi/processes.ts";
 import type { Exit, Isolation, Limits, Pressure, Process } from "../agents/launch.ts";
-import type { AgentCgroup } from "./cgroup.ts";
+import type { ProcessCgroup } from "./cgroup.ts";
 import type { Control } from "./control.ts";
 import { describeExit } from "./exit.ts";
 import type { Network } from "./network.ts";
@@ -25,7 +25,7 @@ export interface ProcessParts {
   readonly started: Started;
   readonly control: Control;
   readonly isolation: Isolation;
-  readonly cgroup: AgentCgroup | null;
+  readonly cgroup: ProcessCgroup | null;
   readonly init: number;
   /** The agent's number on the host; init's where it could not be told. */
   readonly pid: number;
@@ -187,7 +187,10 @@ export class SandboxProcess implements Process {
         cpu_period: 100_000,
         cpu_shares: 1024,
       };
-      return Promise.resolve({ applied, missing: ["memory", "max_pids", "cpu_quota", "cpu_shares"] });
+      const asked = Object.entries(limits).filter(([name, value]) =>
+        typeof value === "number" && name !== "cpu_period"
+      );
+      return Promise.resolve({ applied, missing: asked.map(([name]) => name) });
     }
     return Promise.resolve(cgroup.setLimits(limits));
   }

@@ -12,7 +12,7 @@ import { setTerminalSize } from "../../ffi/terminal.ts";
 import { type Isolation, LaunchError, type LaunchRequest, type Wall } from "../agents/launch.ts";
 import { assemble } from "./assemble.ts";
 import { Birth } from "./birth.ts";
-import type { AgentCgroup } from "./cgroup.ts";
+import type { ProcessCgroup } from "./cgroup.ts";
 import type { MachineFacts } from "./facts.ts";
 import { planSandbox, type SourceFacts } from "./plan.ts";
 import { adoptListener, Network } from "./network.ts";
@@ -31,7 +31,7 @@ export interface RunParts {
   /** Descriptors of the user namespaces that sources name. */
   readonly idMaps: readonly number[];
   readonly isolation: Isolation;
-  readonly cgroup: AgentCgroup | null;
+  readonly cgroup: ProcessCgroup | null;
 }
 
 /** One wait for a descriptor; then it is waited again. */
@@ -84,7 +84,7 @@ export class Runner {
       watched,
       request,
       facts: this.#facts,
-      cgroup: cgroup?.path ?? null,
+      cgroup: cgroup?.leaf ?? null,
       files: this.#files.files,
     });
     const { program, stepOf } = explainRange(() =>

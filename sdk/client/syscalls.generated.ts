@@ -314,6 +314,20 @@ export interface AgentSpawnParams {
     readonly cpu_percent?: number;
     /** CPUs; `cpu_quota` and `cpu_percent` win. */
     readonly cpu?: number;
+    /** Bytes above which it is slowed down and its memory taken back, before `memory` ends it. Default none. */
+    readonly memory_high?: number;
+    /** Bytes of swap it may use besides. Default 0. */
+    readonly memory_swap?: number;
+    /** Bytes a second it reads from each disk of its writable places. Default no limit. */
+    readonly io_read_bps?: number;
+    /** Bytes a second it writes to each, likewise. */
+    readonly io_write_bps?: number;
+    /** Reads a second from each, likewise. */
+    readonly io_read_iops?: number;
+    /** Writes a second to each, likewise. */
+    readonly io_write_iops?: number;
+    /** Bytes in its private /work and /tmp, and of one file. It is warned near that, and stopped beyond. Default 1073741824 (1 GiB). */
+    readonly disk?: number;
   };
   /** Environment variables beside the fixed ones. */
   readonly env?: { readonly [key: string]: string };
@@ -433,6 +447,20 @@ export interface AgentSpawnResult {
     readonly cpu_period: number;
     /** Weight against others, 1024 is normal. */
     readonly cpu_shares: number;
+    /** Bytes above which it is slowed down. Absent where nobody asked for it. */
+    readonly memory_high?: number | null;
+    /** Bytes of swap. Absent where nobody asked for it. */
+    readonly memory_swap?: number | null;
+    /** Bytes a second read from each disk of its writable places. Absent where nobody asked for it. */
+    readonly io_read_bps?: number | null;
+    /** Bytes a second written to each. Absent where nobody asked for it. */
+    readonly io_write_bps?: number | null;
+    /** Reads a second from each. Absent where nobody asked for it. */
+    readonly io_read_iops?: number | null;
+    /** Writes a second to each. Absent where nobody asked for it. */
+    readonly io_write_iops?: number | null;
+    /** Bytes in its private directories. Absent where nobody asked for it. */
+    readonly disk?: number | null;
   };
   /** The level its policy is, null for any other policy. */
   readonly level: string | null;
@@ -703,6 +731,20 @@ export interface AgentLimitsParams {
     readonly cpu_percent?: number;
     /** CPUs; `cpu_quota` and `cpu_percent` win. */
     readonly cpu?: number;
+    /** Bytes above which it is slowed down and its memory taken back, before `memory` ends it. Default none. */
+    readonly memory_high?: number;
+    /** Bytes of swap it may use besides. Default 0. */
+    readonly memory_swap?: number;
+    /** Bytes a second it reads from each disk of its writable places. Default no limit. */
+    readonly io_read_bps?: number;
+    /** Bytes a second it writes to each, likewise. */
+    readonly io_write_bps?: number;
+    /** Reads a second from each, likewise. */
+    readonly io_read_iops?: number;
+    /** Writes a second to each, likewise. */
+    readonly io_write_iops?: number;
+    /** Bytes in its private /work and /tmp, and of one file. It is warned near that, and stopped beyond. Default 1073741824 (1 GiB). */
+    readonly disk?: number;
   };
 }
 
@@ -724,6 +766,20 @@ export interface AgentLimitsResult {
     readonly cpu_period: number;
     /** Weight against others, 1024 is normal. */
     readonly cpu_shares: number;
+    /** Bytes above which it is slowed down. Absent where nobody asked for it. */
+    readonly memory_high?: number | null;
+    /** Bytes of swap. Absent where nobody asked for it. */
+    readonly memory_swap?: number | null;
+    /** Bytes a second read from each disk of its writable places. Absent where nobody asked for it. */
+    readonly io_read_bps?: number | null;
+    /** Bytes a second written to each. Absent where nobody asked for it. */
+    readonly io_write_bps?: number | null;
+    /** Reads a second from each. Absent where nobody asked for it. */
+    readonly io_read_iops?: number | null;
+    /** Writes a second to each. Absent where nobody asked for it. */
+    readonly io_write_iops?: number | null;
+    /** Bytes in its private directories. Absent where nobody asked for it. */
+    readonly disk?: number | null;
   };
   /** What really holds now. */
   readonly applied: {
@@ -737,6 +793,20 @@ export interface AgentLimitsResult {
     readonly cpu_period: number;
     /** Weight against others, 1024 is normal. */
     readonly cpu_shares: number;
+    /** Bytes above which it is slowed down. Absent where nobody asked for it. */
+    readonly memory_high?: number | null;
+    /** Bytes of swap. Absent where nobody asked for it. */
+    readonly memory_swap?: number | null;
+    /** Bytes a second read from each disk of its writable places. Absent where nobody asked for it. */
+    readonly io_read_bps?: number | null;
+    /** Bytes a second written to each. Absent where nobody asked for it. */
+    readonly io_write_bps?: number | null;
+    /** Reads a second from each. Absent where nobody asked for it. */
+    readonly io_read_iops?: number | null;
+    /** Writes a second to each. Absent where nobody asked for it. */
+    readonly io_write_iops?: number | null;
+    /** Bytes in its private directories. Absent where nobody asked for it. */
+    readonly disk?: number | null;
   };
   /** Limits that could not be applied. */
   readonly missing: readonly string[];
@@ -832,6 +902,20 @@ export interface AgentExplainParams {
     readonly cpu_percent?: number;
     /** CPUs; `cpu_quota` and `cpu_percent` win. */
     readonly cpu?: number;
+    /** Bytes above which it is slowed down and its memory taken back, before `memory` ends it. Default none. */
+    readonly memory_high?: number;
+    /** Bytes of swap it may use besides. Default 0. */
+    readonly memory_swap?: number;
+    /** Bytes a second it reads from each disk of its writable places. Default no limit. */
+    readonly io_read_bps?: number;
+    /** Bytes a second it writes to each, likewise. */
+    readonly io_write_bps?: number;
+    /** Reads a second from each, likewise. */
+    readonly io_read_iops?: number;
+    /** Writes a second to each, likewise. */
+    readonly io_write_iops?: number;
+    /** Bytes in its private /work and /tmp, and of one file. It is warned near that, and stopped beyond. Default 1073741824 (1 GiB). */
+    readonly disk?: number;
   };
   /** Environment variables beside the fixed ones. */
   readonly env?: { readonly [key: string]: string };
@@ -955,6 +1039,20 @@ export interface AgentWhyResult {
     readonly cpu_period: number;
     /** Weight against others, 1024 is normal. */
     readonly cpu_shares: number;
+    /** Bytes above which it is slowed down. Absent where nobody asked for it. */
+    readonly memory_high?: number | null;
+    /** Bytes of swap. Absent where nobody asked for it. */
+    readonly memory_swap?: number | null;
+    /** Bytes a second read from each disk of its writable places. Absent where nobody asked for it. */
+    readonly io_read_bps?: number | null;
+    /** Bytes a second written to each. Absent where nobody asked for it. */
+    readonly io_write_bps?: number | null;
+    /** Reads a second from each. Absent where nobody asked for it. */
+    readonly io_read_iops?: number | null;
+    /** Writes a second to each. Absent where nobody asked for it. */
+    readonly io_write_iops?: number | null;
+    /** Bytes in its private directories. Absent where nobody asked for it. */
+    readonly disk?: number | null;
   } | null;
   /** The most memory it held, in bytes; null when not known. */
   readonly peak_memory: number | null;

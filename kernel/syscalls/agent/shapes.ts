@@ -39,6 +39,10 @@ export const isolationSchema = z.object({
   degraded_reason: z.string().optional().describe("Why, when one is missing."),
 }).describe("What really stands around it.");
 
+function asked(what: string): z.ZodOptional<z.ZodNullable<z.ZodInt>> {
+  return z.int().nullable().optional().describe(`${what} Absent where nobody asked for it.`);
+}
+
 /** Limits in the kernel's own units. */
 export const limitsAnswer = z.object({
   memory: z.int().nullable().describe("Bytes; null is no limit."),
@@ -46,6 +50,13 @@ export const limitsAnswer = z.object({
   cpu_quota: z.int().nullable().describe("Microseconds of CPU in each period; null is no limit."),
   cpu_period: z.int().describe("Microseconds."),
   cpu_shares: z.int().describe("Weight against others, 1024 is normal."),
+  memory_high: asked("Bytes above which it is slowed down."),
+  memory_swap: asked("Bytes of swap."),
+  io_read_bps: asked("Bytes a second read from each disk of its writable places."),
+  io_write_bps: asked("Bytes a second written to each."),
+  io_read_iops: asked("Reads a second from each."),
+  io_write_iops: asked("Writes a second to each."),
+  disk: asked("Bytes in its private directories."),
 });
 
 /** State in today's words, and in the original's. */
