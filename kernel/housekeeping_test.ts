@@ -28,7 +28,7 @@ Deno.test("it tidies once after the start, once after work, and rests with no ti
   clock.advanceSync(IDLE_MS);
   strictEqual(counted.tidied, 1, "the start is work");
   strictEqual(clock.next, null);
-  work(5000);
+  work(10_000);
   clock.advanceSync(2 * IDLE_MS);
   strictEqual(counted.tidied, 2);
   strictEqual(clock.next, null);
@@ -50,7 +50,7 @@ Deno.test("a call now and then is not worth it, but once a minute is", () => {
 Deno.test("once disposed it sets no timer and tidies no more", () => {
   const { clock, counted, housekeeping, work } = house();
   housekeeping[Symbol.dispose]();
-  work(5000);
+  work(10_000);
   clock.advanceSync(10 * IDLE_MS);
   strictEqual(counted.tidied, 0);
   strictEqual(clock.next, null);

@@ -80,7 +80,8 @@ export async function main(
     return 0;
   }
   const { options } = parsed;
-  if (ownProcess) ensureV8Flags(new Log({ level: options.logLevel, format: options.logFormat }));
+  const log = new Log({ level: options.logLevel, format: options.logFormat });
+  const collect = ownProcess ? ensureV8Flags(log) : null;
   const signals = Deno.build.os === "windows" ? ["SIGINT"] as const : ["SIGINT", "SIGTERM"] as const;
   const stop = Promise.withResolvers<void>();
   let asked = 0;
@@ -94,9 +95,8 @@ export async function main(
   try {
     const kernel = await startKernel(options);
     abandon = () => kernel.abandon();
-    using housekeeping = ownProcess
-      ? new Housekeeping({ clock: kernel.services.clock, tidy: giveBackMemory })
-      : null;
+    const tidy = (): void => giveBackMemory(collect);
+    using housekeeping = ownProcess ? new Housekeeping({ clock: kernel.services.clock, tidy }) : null;
     if (housekeeping) kernel.dispatcher.observe(housekeeping);
     await stop.promise;
     await kernel.close();
