@@ -28,7 +28,7 @@ const OTHERS_MS = 50;
 
 const DEFAULTS: TurnsOptions = {
   few: 8,
-  perWindow: 4,
+  perWindow: 2,
   now: () => performance.now(),
   served: () => 0,
 };
