@@ -49,6 +49,11 @@ export async function runInGuest(argv: readonly string[], options: GuestOptions)
   try {
     const env = { PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", ...options.env };
     const lines = Object.entries(env).map(([name, value]) => `export ${name}=${quote(value)}`);
+    // The guest's own /tmp is empty: a checkout or a cache that lies there would be hidden by it.
+    for (const hidden of ["/tmp", "/var/tmp"]) {
+      const inside = [options.cwd, ...Object.values(env)].some((path) => path.startsWith(`${hidden}/`));
+      if (inside) lines.push(`umount ${hidden}`);
+    }
     lines.push(`cd ${quote(options.cwd)} && exec ${argv.map(quote).join(" ")}`);
     await Deno.writeTextFile(`${work}/command`, lines.join("\n"));
     // The kernel unpacks archives one after the other.
