@@ -39,6 +39,7 @@ import {
   type Limits,
   type Wall,
 } from "./launch.ts";
+import { formatBytes } from "./bytes.ts";
 import { DiskWatch } from "./disk.ts";
 import { whoIs } from "./peers.ts";
 import { INSIDE, mountsOf, type PrivatePlaces, privatePlaces, viewOf, type Wanted } from "./places.ts";
@@ -642,7 +643,7 @@ export class Agents {
       exceeded: (warning) => {
         agent.warn(warning);
         // Asking it nicely would let it go on writing.
-        agent.stop({ by: 0, graceMs: 0, cause: `stopped by the disk limit, ${warning.limit} bytes` })
+        agent.stop({ by: 0, graceMs: 0, cause: `stopped by the disk limit, ${formatBytes(warning.limit!)}` })
           .catch((cause) => this.#options.log.error("an agent could not be stopped", { cause }));
       },
     });

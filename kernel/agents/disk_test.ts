@@ -2,6 +2,7 @@ import { deepStrictEqual, ok, strictEqual } from "node:assert/strict";
 import { VirtualClock } from "../../worlds/clock.ts";
 import { Log } from "../log.ts";
 import { DiskWatch, usedBytes } from "./disk.ts";
+import { Bench, FakeLauncher } from "./fake_launcher_test.ts";
 import type { Pressure } from "./launch.ts";
 
 const MIB = 1024 * 1024;
@@ -64,4 +65,29 @@ Deno.test("who nears the limit is told once, who exceeds it is told that once, a
   await round(101);
   await round(102);
   deepStrictEqual(told, ["exceeded 100: the disk limit was exceeded"]);
+});
+
+Deno.test("an agent whose private files exceed its limit is warned, stopped at once, and told why", async () => {
+  const clock = new VirtualClock();
+  await using bench = new Bench((clock) => new FakeLauncher(clock), clock);
+  const agent = await bench.spawn({ command: ["true"], limits: { disk: 2 * MIB } });
+  const work = `${bench.runDir}/agents/${agent.id}/work`;
+  bench.events();
+  const until = async (state: string): Promise<void> => {
+    // Counting takes real time, which stands still on this clock.
+    for (let tries = 0; tries < 200 && agent.state !== state; tries++) {
+      await clock.advance(5000);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  await Deno.writeFile(`${work}/one`, new Uint8Array(MIB));
+  await clock.advance(20_000);
+  strictEqual(agent.state, "running");
+  await Deno.writeFile(`${work}/two`, new Uint8Array(1.5 * MIB));
+  await until("stopped");
+  strictEqual((await agent.finished).cause, "stopped by the disk limit, 2 MiB");
+  deepStrictEqual(bench.events("resource", "limit", "killed_by").map((event) => event.slice(0, 3)), [
+    ["RESOURCE_WARNING", "disk", 2 * MIB],
+    ["AGENT_EXITED", undefined, undefined],
+  ]);
 });

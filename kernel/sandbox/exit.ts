@@ -4,6 +4,7 @@
  * @module
  */
 import { signalName, SIGNALS } from "../../ffi/processes.ts";
+import { formatBytes } from "../agents/bytes.ts";
 import type { Exit } from "../agents/launch.ts";
 
 /** Signals a program brings on itself by a fault. See signal(7), "Core". */
@@ -58,17 +59,4 @@ export function describeExit({ status, signal, durationMs, usage, oom }: Ending)
     duration_ms,
     usage,
   };
-}
-
-const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-
-/** Bytes in the largest unit that divides them well: `64 MiB`, `1.5 GiB`. */
-export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${Number(value.toFixed(1))} ${UNITS[unit]}`;
 }

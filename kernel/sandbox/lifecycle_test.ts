@@ -222,6 +222,19 @@ os._exit(0)`;
   ok(Number(stdout) >= 40 && Number(stdout) < (isRoot ? 350 : 50), stdout);
 }, isRoot && !readMachineFacts().pidNamespaceLimit); // before Linux 6.14 only a cgroup can
 
+lifeTest("a file larger than the limit on the disk cannot be written", async () => {
+  await using box = await sandbox([], { cgroup: "off" });
+  const code = `
+import os
+try:
+  with open("/tmp/f", "wb") as file: file.write(b"x" * (3 << 20))
+except OSError as error: print(error.strerror, os.stat("/tmp/f").st_size)`;
+  strictEqual(
+    await box.python(code, { limits: { ...NO_LIMITS, disk: 2 << 20 } }),
+    "File too large 2097152",
+  );
+});
+
 /** What a kernel holds, that a sandbox could leave behind. */
 function holdings(): { descriptors: number; mounts: string; children: readonly number[] } {
   const children = Deno.readTextFileSync(`/proc/self/task/${Deno.pid}/children`).trim().split(" ").filter(

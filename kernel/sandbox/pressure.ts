@@ -233,6 +233,11 @@ export class PressureWatch implements Disposable {
     this.#stuckMs = Math.max(0, this.#stuckMs + (isStuck(before, now) ? elapsed : -elapsed));
     if (this.#stuckMs < STUCK_MS) return;
     this.#stuckMs = 0;
+    const { memory: used, memoryLimit: limit } = now;
+    const detail = "memory is so short that nothing goes on, the agent is ended";
+    for (const listener of this.#listeners) {
+      listener({ resource: "memory", used, limit, percent: 100, detail });
+    }
     this.#onStuck();
   }
 

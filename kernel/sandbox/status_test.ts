@@ -1,5 +1,6 @@
 import { deepStrictEqual, throws } from "node:assert/strict";
-import { describeExit, formatBytes } from "./exit.ts";
+import { formatBytes } from "../agents/bytes.ts";
+import { describeExit } from "./exit.ts";
 import { STATUS, StatusReader } from "./status.ts";
 
 function frame(kind: number, body: Uint8Array): Uint8Array {
