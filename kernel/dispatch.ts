@@ -158,7 +158,7 @@ class Call implements Context {
 /** Runs requests against the table. */
 export class Dispatcher {
   readonly #services: Services;
-  readonly #observers = new Set<Observer>();
+  #observers: readonly Observer[] = [];
   /** Who records; connections tell it of every frame. */
   tap: Tap | null = null;
   /** Makes the spans; null unless telemetry was asked for. */
@@ -171,8 +171,10 @@ export class Dispatcher {
 
   /** Adds someone who is told of every finished call. Returns the undo. */
   observe(observer: Observer): () => void {
-    this.#observers.add(observer);
-    return () => this.#observers.delete(observer);
+    this.#observers = [...this.#observers, observer];
+    return () => {
+      this.#observers = this.#observers.filter((each) => each !== observer);
+    };
   }
 
   /** Answers one request. Never throws and never rejects: a failure is an answer. */
@@ -311,7 +313,7 @@ export class Dispatcher {
     span?: CallSpan | null,
   ): Answer {
     span?.end(answer);
-    if (this.#observers.size > 0) {
+    if (this.#observers.length > 0) {
       const durationMs = this.#services.clock.monotonic() - startedAt;
       for (const observer of this.#observers) {
         observer.finished({ row, caller: request.caller, params, answer, startedAt, durationMs });
@@ -323,8 +325,11 @@ export class Dispatcher {
   /** For calls that are over at once: they have no arguments but their bytes. */
   #told(row: Syscall, request: Request, answer: Answer): Answer {
     this.telemetry?.call(row, request.caller, null).end(answer);
-    if (this.#observers.size === 0) return answer;
-    return this.#finish(row, request, request, this.#services.clock.monotonic(), answer);
+    if (this.#observers.length === 0) return answer;
+    const startedAt = this.#services.clock.monotonic();
+    const call = { row, caller: request.caller, params: request, answer, startedAt, durationMs: 0 };
+    for (const observer of this.#observers) observer.finished(call);
+    return answer;
   }
 }
 
