@@ -2,7 +2,7 @@ import { deepStrictEqual, match, ok, rejects, strictEqual } from "node:assert/st
 import { once } from "node:events";
 import { fileNeed } from "../../permissions/mod.ts";
 import type { Agent } from "./agent.ts";
-import { Bench } from "./fake_launcher_test.ts";
+import { Bench, FakeLauncher } from "./fake_launcher_test.ts";
 import { createPlainLauncher } from "./plain.ts";
 import { processStat, sessionMembers } from "./processes.ts";
 
@@ -272,3 +272,13 @@ Deno.test("a process is recognised as its agent's: itself, its children, who cha
     // In a container nobody may reap it: a zombie has ended as well.
     ok(((await processStat(pids[1]!))?.state ?? "Z") === "Z", "who left the session is ended too");
   }));
+
+Deno.test("an agent's commands share the cgroup of its run, and have none of their own to share without one", async () => {
+  let launcher!: FakeLauncher;
+  await using bench = new Bench((clock) => launcher = new FakeLauncher(clock));
+  const agent = await bench.spawn({ command: ["sleep", "60"] });
+  const shares = (): string | undefined => bench.agents.confinementOf(agent.principal)?.request.shares;
+  strictEqual(shares(), undefined);
+  Object.defineProperty(launcher.last, "cgroup", { value: "/cgroup/of/the/agent" });
+  strictEqual(shares(), "/cgroup/of/the/agent");
+});
