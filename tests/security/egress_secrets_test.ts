@@ -99,7 +99,7 @@ test("another agent's placeholder is no placeholder, and one without a rule has 
   match(String((admin as { error: string }).error), /only an operator can set secrets/);
 });
 
-test("a secret lies nowhere: no file, log, audit line, variable, answer or error text has it, in any shape", async () => {
+test("a secret lies nowhere: no file, log, audit line, recording, variable, answer or error text has it, in any shape", async () => {
   await using target = await Target.start(ECHO);
   const data = await Deno.makeTempDir({ prefix: "clove-secrets-" });
   await using _ = { [Symbol.asyncDispose]: () => Deno.remove(data, { recursive: true }) };
@@ -122,6 +122,8 @@ test("a secret lies nowhere: no file, log, audit line, variable, answer or error
     strictEqual(errors.length, 5);
     const url = `http://127.0.0.1:${target.port}/`;
     const headers = { authorization: "Bearer ${API_TOKEN}" };
+    const file = join(data, "run.jsonl");
+    await rig.clove.record.start({ include_http: true, include_exec: true });
     const agent = await rig.spawn([...places(target.port), "ipc:*"], [
       ["http", { url, headers }],
       ["http", { url: "http://127.0.0.1:9/", headers }],
@@ -129,8 +131,12 @@ test("a secret lies nowhere: no file, log, audit line, variable, answer or error
       ["environ"],
       ["call", 0x4b, {}],
       ["fail"],
-    ]);
+    ], { record: file });
     await agent.finished;
+    await rig.clove.record.stop({});
+    const recorded = (await rig.clove.record.status({ export: true })).recording_data ?? "";
+    match(recorded, /HTTP/);
+    match(await Deno.readTextFile(file), /net\.http/);
     strictEqual(target.heard.filter((text) => text.includes(VALUE)).length, 2, "the value was used");
     const output = written(agent);
     match(output.stderr, /ZeroDivisionError/);
@@ -140,6 +146,8 @@ test("a secret lies nowhere: no file, log, audit line, variable, answer or error
       ["errors", errors.join("\n")],
       ["answers", JSON.stringify(await rig.clove.secret.list({}))],
       ["audit", JSON.stringify(await rig.audit())],
+      // The file beside it lies in the data directory, which is searched whole.
+      ["recording", recorded],
     ]);
     match(texts.get("audit")!, /SECRET_USED/);
   }
