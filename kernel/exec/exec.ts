@@ -126,7 +126,7 @@ export class ExecRunner {
   async #launch(request: ExecRequest, argv: readonly string[], call: ExecCall): Promise<Process> {
     const { caller } = call;
     const confinement = this.#agents.confinementOf(caller);
-    const program = await findProgram(argv[0]!);
+    const program = await this.#program(argv[0]!, confinement, caller);
     const cwd = await this.#directory(request.cwd, confinement, call);
     const launcher = confinement ? this.#launcher : this.#plain;
     const launch: LaunchRequest = {
@@ -140,6 +140,22 @@ export class ExecRunner {
       tty: null,
     };
     return await launcher.launch(launch);
+  }
+
+  /** The program, as the process will see it: a path that the caller's view shows is its own file, not the host's. */
+  async #program(name: string, confinement: Confinement | null, caller: Principal): Promise<string> {
+    const layout = confinement ? await this.#launcher.layout?.(confinement.request.sandboxed) : null;
+    if (!layout?.mounts || !name.startsWith("/")) return await findProgram(name);
+    let place;
+    try {
+      place = await findPlace(this.#agents.viewOf(caller), name);
+    } catch (error) {
+      // The system's directories are mounted, and no part of the view.
+      if (error instanceof SyscallError && error.code === "not_found") return await findProgram(name);
+      throw error;
+    }
+    await findProgram(place.outside);
+    return place.inside;
   }
 
   /** Where it runs, as the process sees it. */
