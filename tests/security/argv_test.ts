@@ -2,7 +2,7 @@
 import { deepStrictEqual, strictEqual } from "node:assert/strict";
 import { connect } from "@clove/sdk";
 import { lacks } from "../facilities.ts";
-import { kernelWithout, testRequests } from "./attacked.ts";
+import { kernelWithout, NO_WALLS, testRequests } from "./attacked.ts";
 import { outputOf, runPython } from "./python_agent.ts";
 
 testRequests(["ask-exec", "ask-shell"]);
@@ -121,3 +121,31 @@ Deno.test({
 function python(text: string): string {
   return text.includes("'") ? `"${text}"` : `'${text}'`;
 }
+
+Deno.test({
+  name:
+    "behind walls a path names the agent's own file: its program runs, the host's of that name does not exist",
+  ignore: NO_WALLS,
+  async fn() {
+    const outside = await Deno.makeTempFile({ dir: "/var/tmp", prefix: "clove-host-program-" });
+    try {
+      await Deno.writeTextFile(outside, "#!/bin/sh\necho the host's\n");
+      await Deno.chmod(outside, 0o755);
+      await using attacked = await kernelWithout([]);
+      await using clove = await connect({ path: attacked.socket });
+      const code = `
+open("/work/prog", "w").write("#!/bin/sh\\necho ran in $PWD\\n")
+os.chmod("/work/prog", 0o755)
+${running([{ argv: ["/work/prog"] }, { argv: ["/work/none"] }, { argv: ["/bin/echo", "found"] }])}
+try: print(ask(0x02, {"argv": ["${outside}"], "async": False})["stdout"])
+except Stopped: print("refused")`;
+      const [told, host] = (await runPython(clove, code, { level: "sandboxed", policy: ["exec:*"] })).split(
+        "\n",
+      );
+      deepStrictEqual(JSON.parse(told!), ["ran in /work", "not_found", "found"]);
+      strictEqual(host, "refused");
+    } finally {
+      await Deno.remove(outside);
+    }
+  },
+});
